@@ -1,0 +1,68 @@
+"""Files that are whole or not there: written under a temporary name, flushed, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from tellapart.errors import TellapartError
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path` and renames it there when the block succeeds.
+
+    For libraries that insist on writing a file by its name. When the block raises, the temporary
+    file is removed and whatever was at `path` before is untouched.
+
+    Raises:
+        TellapartError: the file could not be written: no space, no permission, ...
+    """
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
+    try:
+        temporary.touch(exist_ok=False)
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON atomically. NaN is refused: readers of strict JSON could not open the file."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Writes what `write` puts into a binary file, atomically."""
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        write(stream)
+
+
+def write_error(path: Path, error: OSError) -> TellapartError:
+    """Translates the operating system's error into one that says what to do."""
+    remedies = {
+        errno.ENOSPC: "the disk is full. Free some space, or name another folder",
+        errno.EDQUOT: "your disk quota is used up. Free some space, or name another folder",
+        errno.EACCES: "no permission to write there. Name a folder that you may write to",
+        errno.EPERM: "no permission to write there. Name a folder that you may write to",
+        errno.EROFS: "the file system is read-only. Name a folder that you may write to",
+        errno.ENAMETOOLONG: "the name is too long for this file system. Choose a shorter one",
+    }
+    reason = remedies.get(error.errno or 0, error.strerror or str(error))
+    return TellapartError(f"Cannot write {path}: {reason}.")

@@ -1,0 +1,220 @@
+"""What tellapart answers with: small frozen values that print well and turn into JSON.
+
+This file needs NumPy alone, so that predictions stay light.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A share with its interval, such as an accuracy.
+
+    Attributes:
+        value: the share itself, 0 to 1; NaN where `count` is 0.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        count: the number of pictures it was measured on.
+        confidence: how often an interval made this way contains the true share.
+    """
+
+    value: float
+    low: float
+    high: float
+    count: int
+    confidence: float = 0.95
+
+    def __str__(self) -> str:
+        if not self.count:
+            return "not measured (no pictures)"
+        return (
+            f"{self.value:.3f} ({self.confidence:.0%} interval {self.low:.3f} to {self.high:.3f})"
+        )
+
+    def __contains__(self, share: float) -> bool:
+        return self.low <= share <= self.high
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields by name; a share measured on no pictures is null."""
+        known = self.count > 0
+        return {
+            "value": self.value if known else None,
+            "low": self.low if known else None,
+            "high": self.high if known else None,
+            "count": self.count,
+            "confidence": self.confidence,
+        }
+
+
+def wilson_interval(successes: int, count: int, confidence: float = 0.95) -> Interval:
+    """The score interval of Wilson (1927) for a share of `successes` in `count` trials.
+
+        centre = (p + z²/2n) / (1 + z²/n)
+        half   = z / (1 + z²/n) · sqrt(p(1-p)/n + z²/4n²)
+
+    Unlike p ± z·sqrt(p(1-p)/n) it stays inside 0..1 and keeps its promise for small test parts
+    and for accuracies near 1.
+
+    Raises:
+        ValueError: unless 0 <= successes <= count and 0 < confidence < 1.
+    """
+    from statistics import NormalDist
+
+    if not 0 <= successes <= count:
+        raise ValueError(f"{successes} successes of {count}: expected 0 <= successes <= count")
+    if count == 0:
+        return Interval(math.nan, 0.0, 1.0, 0, confidence)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share = successes / count
+    shrink = 1 + z * z / count
+    centre = (share + z * z / (2 * count)) / shrink
+    half = z / shrink * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    # Rounding must not push the share itself out of its own interval at 0 and 1.
+    low = min(max(0.0, centre - half), share)
+    high = max(min(1.0, centre + half), share)
+    return Interval(share, low, high, count, confidence)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier says of one picture.
+
+    Attributes:
+        source: the file's name, or "" for a picture given as pixels.
+        label: the most probable class.
+        probability: its probability, 0 to 1.
+        probabilities: (classes,) float32, in the order of `class_names`.
+        class_names: all classes, in the classifier's order.
+    """
+
+    source: str
+    label: str
+    probability: float
+    probabilities: npt.NDArray[np.float32] = field(repr=False)
+    class_names: tuple[str, ...] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, source: str, probabilities: npt.NDArray[np.float32], class_names: tuple[str, ...]
+    ) -> Prediction:
+        """Makes the prediction that belongs to a row of probabilities."""
+        best = int(np.argmax(probabilities))
+        return cls(
+            source, class_names[best], float(probabilities[best]), probabilities, class_names
+        )
+
+    def top(self, k: int = 5) -> list[tuple[str, float]]:
+        """The `k` most probable classes with their probabilities, the most probable first.
+
+        There are never more than the classifier has classes.
+        """
+        order = np.argsort(-self.probabilities, kind="stable")[:k]
+        return [(self.class_names[i], float(self.probabilities[i])) for i in order]
+
+    def to_json(self, k: int = 5) -> dict[str, Any]:
+        """Returns source, label, probability and the top classes."""
+        return {
+            "source": self.source,
+            "label": self.label,
+            "probability": self.probability,
+            "top": [{"label": name, "probability": p} for name, p in self.top(k)],
+        }
+
+
+@dataclass(frozen=True)
+class FailedPrediction:
+    """A picture that could not be predicted, and why; the others go on."""
+
+    source: str
+    error: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns source and error."""
+        return {"source": self.source, "error": self.error}
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How well one class is recognised on the test part.
+
+    A figure that has nothing to count (a class without test pictures, a class that is never
+    predicted) is None rather than a made-up 0.
+    """
+
+    name: str
+    count: int
+    predicted: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields by name."""
+        return {
+            "name": self.name,
+            "count": self.count,
+            "predicted": self.predicted,
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": self.f1,
+        }
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test picture that was given the wrong class."""
+
+    source: str
+    actual: str
+    predicted: str
+    probability: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields by name."""
+        return {
+            "source": self.source,
+            "actual": self.actual,
+            "predicted": self.predicted,
+            "probability": self.probability,
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured on pictures that training never saw.
+
+    Attributes:
+        accuracy: share of right answers with its 95% Wilson interval.
+        loss: mean cross-entropy, -log p(actual class), in nats.
+        class_scores: one per class, in the order of `class_names`.
+        confusion: (classes, classes) int64 counts; row: actual class, column: predicted class.
+        mistakes: the wrong answers that were given with the most confidence, the worst first.
+        unreadable: the pictures that were left out, and why.
+    """
+
+    class_names: tuple[str, ...]
+    accuracy: Interval
+    loss: float
+    class_scores: tuple[ClassScore, ...]
+    confusion: npt.NDArray[np.int64] = field(repr=False)
+    mistakes: tuple[Mistake, ...] = field(repr=False)
+    unreadable: tuple[FailedPrediction, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what `evaluation.json` holds."""
+        return {
+            "accuracy": self.accuracy.to_json(),
+            "loss": self.loss if math.isfinite(self.loss) else None,
+            "class_names": list(self.class_names),
+            "classes": [score.to_json() for score in self.class_scores],
+            "confusion_matrix": self.confusion.tolist(),
+            "top_mistakes": [mistake.to_json() for mistake in self.mistakes],
+            "unreadable": [failed.to_json() for failed in self.unreadable],
+        }

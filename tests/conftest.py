@@ -1,0 +1,42 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has a cache folder of its own, so that none sees another's store."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("TELLAPART_CACHE", str(folder))
+    return folder
+
+
+def save_picture(
+    path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (12, 10)
+) -> None:
+    """Writes a picture of one colour with a little noise, `size` as (width, height)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(abs(hash((str(path), colour))) % 2**32)
+    noise = rng.integers(-20, 21, (size[1], size[0], 3))
+    pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def colour_folder(tmp_path: Path) -> Path:
+    """A folder per class, blue, green and red, of 12 small pictures each."""
+    root = tmp_path / "colours"
+    for name, colour in (
+        ("blue", (40, 60, 200)),
+        ("green", (50, 190, 60)),
+        ("red", (210, 50, 40)),
+    ):
+        for number in range(12):
+            save_picture(root / name / f"{number:02}.png", colour)
+    return root
