@@ -23,14 +23,15 @@ UNASSIGNED = -1
 
 
 class Source(Protocol):
-    """Where the pictures of a data set are.
+    """Where the pictures of a data set are."""
 
-    Attributes:
-        key: equal keys mean equal pictures in equal order. Cheap to make: an archive's digest, a
-            folder's names, sizes and times of change.
-    """
+    @property
+    def key(self) -> str:
+        """Equal keys mean equal pictures in equal order.
 
-    key: str
+        Cheap to make: an archive's digest, a folder's names, sizes and times of change.
+        """
+        ...
 
     def read(self, index: int) -> Raw:
         """Returns picture `index` before decoding. Safe to call from several threads.

@@ -1,0 +1,130 @@
+"""The classic recipes against the same in plain Keras, whole commands, in turns.
+
+    python benchmarks/classic_recipes.py mnist --runs 3
+    python benchmarks/classic_recipes.py cifar10 --runs 1
+
+Ours reads `<data>.tar.gz` (60,000 or 70,000 encoded files), trains, evaluates, exports, proves the
+export equal, draws the plots. Theirs (opponents/plain_keras.py) reads the same pictures already
+decoded in one array file, trains and evaluates. Both start from nothing: Python's and
+TensorFlow's own start are counted. Our decoded store is cold in the first run and warm after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import tellapart
+from tellapart.data.store import open_store
+from tellapart.images import ImageSpec
+from tellapart.runs import describe_machine, describe_versions
+
+HERE = Path(__file__).resolve().parent
+DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
+SHAPES = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
+
+
+def write_arrays(name: str, path: Path) -> None:
+    """Decodes the archive into the array file that the opponent reads; not counted."""
+    dataset = tellapart.load(DATA / f"{name}.tar.gz")
+    store = open_store(dataset, ImageSpec(*SHAPES[name]))
+    parts = {"train": 0, "test": 3}  # places in tellapart.data.dataset.PARTS
+    arrays = {}
+    for part, code in parts.items():
+        rows = np.flatnonzero(dataset.parts == code)
+        pixels = store.pixels[rows]
+        arrays[f"x_{part}"] = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+        arrays[f"y_{part}"] = dataset.labels[rows]
+    np.savez(path, **arrays)
+
+
+def run_ours(name: str, seed: int, folder: Path) -> dict[str, float]:
+    command = [
+        sys.executable, "-m", "tellapart", "train", str(DATA / f"{name}.tar.gz"),
+        "--recipe", "classic", "--seed", str(seed), "--json", "--out", str(folder / f"run-{seed}"),
+    ]  # fmt: skip
+    seconds, output = timed(command, folder)
+    result = json.loads(output)
+    return {
+        "seconds": seconds,
+        "test_accuracy": result["accuracy"]["value"],
+        "training_accuracy": result["history"][-1]["accuracy"],
+        "fit_seconds": sum(row["seconds"] for row in result["history"]),
+    }
+
+
+def run_theirs(arrays: Path, seed: int, folder: Path) -> dict[str, float]:
+    script = HERE / "opponents" / "plain_keras.py"
+    seconds, output = timed([sys.executable, str(script), str(arrays), str(seed)], folder)
+
+    def number(pattern: str) -> float:
+        found = re.search(pattern, output)
+        assert found, output
+        return float(found[1])
+
+    return {
+        "seconds": seconds,
+        "test_accuracy": number(r"test accuracy ([\d.]+)"),
+        "training_accuracy": number(r"training accuracy ([\d.]+)"),
+        "fit_seconds": number(r"fit ([\d.]+) s"),
+    }
+
+
+def timed(command: list[str], folder: Path) -> tuple[float, str]:
+    environment = os.environ | {"TELLAPART_CACHE": str(folder / "cache")}
+    began = time.monotonic()
+    finished = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return time.monotonic() - began, finished.stdout
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", choices=sorted(SHAPES))
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    arguments = parser.parse_args()
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        arrays = folder / f"{arguments.data}.npz"
+        write_arrays(arguments.data, arrays)
+        for seed in range(arguments.runs):
+            for who in ("tellapart", "plain keras"):
+                figures = (
+                    run_ours(arguments.data, seed, folder)
+                    if who == "tellapart"
+                    else run_theirs(arrays, seed, folder)
+                )
+                rows.append({"who": who, "seed": seed, **figures})
+                print(rows[-1], flush=True)
+    ratios = [
+        float(ours["seconds"]) / float(theirs["seconds"])  # type: ignore[arg-type]
+        for ours, theirs in zip(rows[::2], rows[1::2], strict=True)
+    ]
+    print(
+        f"time, ours / theirs: median {statistics.median(ratios):.2f}, "
+        f"{min(ratios):.2f} to {max(ratios):.2f} over {len(ratios)} pairs"
+    )
+    arguments.results.mkdir(exist_ok=True)
+    with (arguments.results / f"classic_recipes_{arguments.data}.csv").open("w") as stream:
+        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,416 @@
+"""A trained classifier, read from its file and put to use with ONNX Runtime alone.
+
+    classifier = Classifier.load("runs/photos-1")
+    classifier.predict("new.jpg").label
+
+Nothing here imports TensorFlow or Keras.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tellapart.bundle import Bundle, parse_bundle, read_file
+from tellapart.errors import (
+    ClassifierFileError,
+    DataError,
+    ImageError,
+    UsageError,
+    did_you_mean,
+)
+from tellapart.images import Pixels, Raw, decode
+from tellapart.results import Evaluation, FailedPrediction, Prediction
+
+if TYPE_CHECKING:  # predicting needs nothing of `data`
+    from tellapart.data.dataset import Dataset, Part
+
+FILE_NAME = "classifier.onnx"
+
+Picture = str | Raw
+"""A picture to predict: a path, an encoded file's content, pixels, or a Pillow image."""
+
+NamedPicture = tuple[str, Callable[[], Raw]]
+"""A picture's name, and how to get at it when its turn comes, in a thread."""
+
+
+class Classifier:
+    """Tells pictures apart.
+
+    Attributes:
+        class_names: in the order of the probabilities.
+        image_spec: how a picture file becomes the network's pixels.
+        provenance: where the classifier comes from: data, accuracy with interval, date, versions.
+        path: the file it was read from.
+    """
+
+    def __init__(self, content: bytes, path: Path) -> None:
+        """Checks a classifier file's content, then makes it ready to run; see `load`."""
+        self.bundle: Bundle = parse_bundle(content, str(path))
+        self.path = path
+        self.class_names = self.bundle.class_names
+        self.image_spec = self.bundle.image_spec
+        self.provenance = self.bundle.provenance
+        self._session = _make_session(content, path)
+
+    def __repr__(self) -> str:
+        height, width, channels = self.image_spec.shape
+        return (
+            f"Classifier({str(self.path)!r}: {len(self.class_names)} classes, "
+            f"pictures of {height}x{width}x{channels})"
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Classifier:
+        """Reads a classifier.
+
+        Args:
+            path: a `classifier.onnx`, or a run folder that holds one.
+
+        Raises:
+            ClassifierFileError: there is none, or it is not ours, too new or damaged.
+        """
+        file = _find_file(Path(path))
+        # The bytes that were checked are the bytes that run, whatever happens to the file.
+        return cls(read_file(file), file)
+
+    def probabilities(self, pixels: Pixels, *, batch_size: int = 64) -> npt.NDArray[np.float32]:
+        """Classifies pictures that have the network's size already.
+
+        Args:
+            pixels: (n, *image_spec.shape) uint8.
+            batch_size: so many at a time.
+
+        Returns:
+            (n, classes) float32; each row sums to 1.
+
+        Raises:
+            UsageError: the pixels are of another shape or type.
+            ClassifierFileError: the network cannot be run, or does not give probabilities.
+        """
+        _check_batch_size(batch_size)
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != self.image_spec.shape:
+            expected = ", ".join(map(str, self.image_spec.shape))
+            raise UsageError(
+                f"Pixels of shape {pixels.shape} and type {pixels.dtype}: {self.path} expects "
+                f"(n, {expected}) uint8. `predict` takes pictures of any size."
+            )
+        batches = [
+            self._run(pixels[start : start + batch_size])
+            for start in range(0, len(pixels), batch_size)
+        ]
+        empty = np.empty((0, len(self.class_names)), np.float32)
+        return np.concatenate(batches) if batches else empty
+
+    @overload
+    def predict(self, picture: Picture) -> Prediction: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def predict(self, picture: Iterable[Picture]) -> list[Prediction]: ...
+
+    def predict(self, picture: Picture | Iterable[Picture]) -> Prediction | list[Prediction]:
+        """Says what a picture shows, or what several show.
+
+        Args:
+            picture: a path, an encoded file's content, pixels as (height, width) or (height,
+                width, channels) uint8, or a Pillow image; or several of them. An array of four
+                dimensions is several.
+
+        Returns:
+            A prediction for a picture, a list of them for several, also where these are one.
+
+        Raises:
+            ImageError: the picture cannot be decoded.
+            DataError: of several, some cannot be decoded; all are named. `predict_stream` goes on
+                without them.
+            ClassifierFileError: the network cannot be run.
+        """
+        if isinstance(picture, str | bytes | Path | Image.Image) or (
+            isinstance(picture, np.ndarray) and picture.ndim != 4
+        ):
+            name, read = _job(picture)
+            pixels = decode(read(), self.image_spec, name)
+            return Prediction.of(name, self._run(pixels[np.newaxis])[0], self.class_names)
+        answers = list(self.predict_stream(picture))
+        failed = [answer for answer in answers if isinstance(answer, FailedPrediction)]
+        if failed:
+            raise DataError(_describe_failed(failed, len(answers)))
+        return [answer for answer in answers if isinstance(answer, Prediction)]
+
+    def predict_stream(
+        self,
+        pictures: Iterable[Picture | NamedPicture | FailedPrediction],
+        *,
+        batch_size: int = 32,
+    ) -> Iterator[Prediction | FailedPrediction]:
+        """Predicts any number of pictures while they are decoded, in their order.
+
+        Threads decode ahead of the network. Held in memory are at most 2 * `batch_size` pictures
+        of the network's size, and for each processor core one of its own size.
+
+        Args:
+            pictures: as for `predict`, or each a name and a function that reads it; from any
+                iterable, which is read as answers are taken. A `FailedPrediction` among them is
+                passed on in its place.
+            batch_size: so many go through the network at a time.
+
+        Yields:
+            A prediction for each picture, or why there is none.
+
+        Raises:
+            UsageError: the batch size is below 1.
+            ClassifierFileError: the network cannot be run.
+        """
+        _check_batch_size(batch_size)
+        jobs = (item if isinstance(item, FailedPrediction) else _job(item) for item in pictures)
+        return self._stream(jobs, batch_size)
+
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        part: Part | Literal["all"] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Evaluation:
+        """Measures the classifier on labelled pictures.
+
+        Classes are matched by name. Classes that the classifier knows and the data lacks have no
+        recall.
+
+        Args:
+            data: a `Dataset`, or anything that `tellapart.data.load` takes: a folder per class,
+                an archive, a CSV, a catalog name, ...
+            part: "train", "validation", "calibration", "test" or "all". By default what the data
+                itself sets apart: its test part, else its validation part, else all of it.
+            on_progress: called with how many pictures are done, of how many.
+
+        Returns:
+            The figures; unreadable pictures are listed and not counted.
+
+        Raises:
+            DataError: the data cannot be read, has a class that the classifier does not know,
+                lacks the part, or has no readable picture.
+            ClassifierFileError: the network cannot be run.
+        """
+        from tellapart.data import load
+        from tellapart.data.dataset import Dataset
+        from tellapart.evaluation.metrics import evaluate
+
+        dataset = data if isinstance(data, Dataset) else load(data)
+        columns = self._match_classes(dataset)
+        indices = _part_indices(dataset, part)
+        jobs = ((dataset.paths[i], partial(dataset.source.read, i)) for i in indices)
+        rows, labels, sources, failed = [], [], [], []
+        answers = self._stream(jobs, batch_size=32)
+        for done, (index, answer) in enumerate(zip(indices, answers, strict=True), start=1):
+            if on_progress is not None:
+                on_progress(done, len(indices))
+            if isinstance(answer, FailedPrediction):
+                failed.append(answer)
+                continue
+            rows.append(answer.probabilities)
+            labels.append(columns[dataset.labels[index]])
+            sources.append(answer.source)
+        if not rows:
+            raise DataError(f"{dataset.location}: {_describe_failed(failed, len(indices))}")
+        return evaluate(
+            np.stack(rows),
+            np.array(labels, np.int64),
+            class_names=self.class_names,
+            sources=sources,
+            unreadable=tuple(
+                [FailedPrediction(item.path, item.reason) for item in dataset.excluded] + failed
+            ),
+        )
+
+    def _match_classes(self, dataset: Dataset) -> list[int]:
+        """Returns for each class of the data its column in the probabilities."""
+        unknown = [name for name in dataset.class_names if name not in self.class_names]
+        if unknown:
+            known = list(self.class_names)
+            raise DataError(
+                f"{dataset.location} has classes that {self.path} does not know: "
+                f"{_listed(unknown)}.{did_you_mean(unknown[0], known)} It knows {_listed(known)}. "
+                "Rename the classes of the data, or leave those pictures out."
+            )
+        return [self.class_names.index(name) for name in dataset.class_names]
+
+    def _stream(
+        self, jobs: Iterable[NamedPicture | FailedPrediction], batch_size: int
+    ) -> Iterator[Prediction | FailedPrediction]:
+        jobs = iter(jobs)
+        ahead: deque[Future[tuple[str, Pixels] | FailedPrediction]] = deque()
+        pool = ThreadPoolExecutor(_cores(), thread_name_prefix="decode")
+        try:
+            while True:
+                for job in islice(jobs, 2 * batch_size - len(ahead)):
+                    ahead.append(pool.submit(self._decode, job))
+                if not ahead:
+                    return
+                batch = [ahead.popleft().result() for _ in range(min(batch_size, len(ahead)))]
+                yield from self._answer(batch)
+        finally:  # also when the reader stops early or presses Ctrl-C
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _decode(
+        self, job: NamedPicture | FailedPrediction
+    ) -> tuple[str, Pixels] | FailedPrediction:
+        if isinstance(job, FailedPrediction):
+            return job
+        name, read = job
+        try:
+            return name, decode(read(), self.image_spec, name)
+        except ImageError as error:
+            return FailedPrediction(name, error.reason)
+
+    def _answer(
+        self, batch: list[tuple[str, Pixels] | FailedPrediction]
+    ) -> Iterator[Prediction | FailedPrediction]:
+        decoded = [item[1] for item in batch if not isinstance(item, FailedPrediction)]
+        rows = iter(self._run(np.stack(decoded)) if decoded else ())
+        for item in batch:
+            if isinstance(item, FailedPrediction):
+                yield item
+            else:
+                yield Prediction.of(item[0], next(rows), self.class_names)
+
+    def _run(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Runs one batch: (n, *image_spec.shape) uint8 to (n, classes) float32."""
+        try:
+            (output,) = self._session.run(None, {self._session.get_inputs()[0].name: pixels})
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            raise ClassifierFileError(
+                f"{self.path} could not be run: {_first_line(error)}. "
+                "Make the file again, or lower the batch size if memory is short."
+            ) from error
+        rows: npt.NDArray[np.float32] = np.asarray(output)
+        # A softmax in half precision keeps three digits.
+        if rows.shape != (len(pixels), len(self.class_names)) or not (
+            (rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) < 0.02).all()  # False for NaN
+        ):
+            raise ClassifierFileError(
+                f"{self.path} does not give probabilities that sum to 1: it is damaged, or its "
+                "graph is not that of a classifier. Make the file again."
+            )
+        return rows
+
+
+def _find_file(path: Path) -> Path:
+    try:
+        return _find_file_in(path)
+    except OSError as error:  # such as a folder that may not be entered
+        raise ClassifierFileError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _find_file_in(path: Path) -> Path:
+    if path.is_dir():
+        file = path / FILE_NAME
+        if file.exists():
+            return file
+        runs = sorted(path.glob(f"*/{FILE_NAME}"))
+        hint = (
+            f"It holds runs; name one of them, such as {runs[-1].parent}."
+            if runs
+            else "If it is the folder of a run, its training did not finish."
+        )
+        raise ClassifierFileError(f"{path} is a folder without {FILE_NAME}. {hint}")
+    if not path.exists():
+        siblings: list[str] = []
+        with contextlib.suppress(OSError):
+            siblings = [sibling.name for sibling in path.parent.iterdir()]
+        raise ClassifierFileError(
+            f"{path} does not exist: expected a {FILE_NAME} or the folder of a run."
+            f"{did_you_mean(path.name, siblings)}"
+        )
+    return path
+
+
+def _make_session(content: bytes, path: Path) -> Any:
+    """Makes the ONNX Runtime session, quiet and on all cores this process may use."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # fatal; errors come as exceptions
+    options.intra_op_num_threads = _cores()
+    # Never take the bytes for ONNX Runtime's own format, which `parse_bundle` does not check.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no base class
+        raise ClassifierFileError(
+            f"{path} was refused by ONNX Runtime {onnxruntime.__version__}: {_first_line(error)}. "
+            "It is damaged, or needs a newer ONNX Runtime: pip install --upgrade onnxruntime"
+        ) from error
+
+
+def _cores() -> int:
+    """The number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _job(picture: Picture | NamedPicture) -> NamedPicture:
+    """Names a picture, and says how to get at it."""
+    if isinstance(picture, tuple):
+        return picture
+    if isinstance(picture, str | Path):
+        return str(picture), partial(Path, picture)
+    if isinstance(picture, bytes | np.ndarray | Image.Image):
+        return "", lambda: picture
+    raise UsageError(
+        f"A {type(picture).__name__} is no picture: expected a path, a file's content as bytes, "
+        "a NumPy array or a Pillow image."
+    )
+
+
+def _part_indices(dataset: Dataset, part: str | None) -> list[int]:
+    """Returns the positions of the pictures to evaluate on."""
+    from tellapart.data.dataset import PARTS
+
+    if part is not None and part not in (*PARTS, "all"):
+        raise UsageError(f"part {part!r}: expected one of {', '.join(PARTS)}, all.")
+    if part is None:
+        apart: tuple[Part, ...] = ("test", "validation")
+        part = next((name for name in apart if dataset.has_part(name)), "all")
+    if part == "all":
+        return list(range(len(dataset)))
+    indices = np.flatnonzero(dataset.parts == PARTS.index(part)).tolist()
+    if not indices:
+        present = [name for name in PARTS if dataset.has_part(name)]
+        raise DataError(
+            f"{dataset.location} has no {part} part; it has "
+            f"{', '.join(present) or 'no parts'}. Leave out part, or say 'all'."
+        )
+    return indices
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise UsageError(f"Batch size {batch_size}: expected 1 or more.")
+
+
+def _describe_failed(failed: list[FailedPrediction], count: int) -> str:
+    lines = "".join(f"\n  - {item.source or 'picture'}: {item.error}" for item in failed[:10])
+    more = f"\n  ... and {len(failed) - 10:,} more" if len(failed) > 10 else ""
+    return f"{len(failed):,} of {count:,} pictures cannot be decoded:{lines}{more}"
+
+
+def _listed(names: list[str], limit: int = 10) -> str:
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(repr(name) for name in names[:limit]) + more
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

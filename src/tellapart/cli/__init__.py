@@ -1,0 +1,43 @@
+"""The command line: one subcommand a file, with heavy imports inside the command.
+
+Exit codes: 0 fine; 1 a `TellapartError`, or some of the pictures failed; 2 wrong usage; 130
+interrupted. A bug keeps its traceback. Results go to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from tellapart.errors import TellapartError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits; `arguments` defaults to those of the process."""
+    from tellapart.cli.output import print_error, print_note
+
+    try:
+        _silence_warnings()
+        from tellapart.cli.app import app
+
+        app(None if arguments is None else list(arguments), prog_name="tellapart")
+    except TellapartError as error:
+        print_error(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print_note("Interrupted.")
+        sys.exit(INTERRUPTED)
+    except SystemExit as exit_:
+        if exit_.code == INTERRUPTED:  # Typer turns Ctrl-C into this exit code, without a word
+            print_note("Interrupted.")
+        raise
+
+
+def _silence_warnings() -> None:
+    """Hides warnings that the user of a command cannot act on, unless -W or PYTHONWARNINGS asks."""
+    if not sys.warnoptions:
+        import warnings
+
+        warnings.simplefilter("ignore")

@@ -1,0 +1,113 @@
+"""`tellapart evaluate`: how good a classifier is on labelled pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tellapart.cli.output import Progress, print_json, print_note, print_table, write_result
+
+if TYPE_CHECKING:  # results need NumPy, which `--help` can do without
+    from tellapart.results import Evaluation
+
+EXAMPLES = """
+tellapart evaluate runs/photos-1 more-photos/
+tellapart evaluate classifier.onnx photos.zip --part all
+tellapart evaluate runs/cifar10-1 cifar10 --json > evaluation.json
+"""
+
+MOST_CONFUSED = 10
+MOST_UNREADABLE = 10
+
+
+def evaluate(
+    classifier: Annotated[
+        Path, typer.Argument(metavar="CLASSIFIER", help="A classifier.onnx, or a run folder.")
+    ],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="Labelled pictures: a folder per class, an archive of one, a CSV of path and "
+            "label, an .npz, or the name of a known data set.",
+        ),
+    ],
+    part: Annotated[
+        Literal["train", "validation", "calibration", "test", "all"] | None,
+        typer.Option(
+            help="By default the part that the data itself sets apart: its test part, else its "
+            "validation part, else all of it.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Measure a classifier on labelled pictures that it was not trained on.
+
+    Shows the accuracy with its 95% interval, each class's precision, recall and F1, and the
+    classes that are most often taken for one another. Classes are matched by name.
+    """
+    from tellapart.classifier import Classifier
+
+    loaded = Classifier.load(classifier)
+    with Progress("Evaluating") as progress:
+        evaluation = loaded.evaluate(data, part=part, on_progress=progress.reach)
+    if as_json:
+        print_json({"classifier": str(loaded.path), "data": data, **evaluation.to_json()})
+    else:
+        _print_evaluation(evaluation)
+    _note_unreadable(evaluation)
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    accuracy = evaluation.accuracy
+    write_result(
+        f"Accuracy {accuracy} on {accuracy.count:,} pictures; loss {evaluation.loss:.4f}\n"
+    )
+    print_table(
+        ["Class", "Pictures", "Predicted", "Precision", "Recall", "F1"],
+        [
+            [score.name, score.count, score.predicted]
+            + [_figure(value) for value in (score.precision, score.recall, score.f1)]
+            for score in evaluation.class_scores
+        ],
+        right=["Pictures", "Predicted", "Precision", "Recall", "F1"],
+    )
+    pairs = _most_confused(evaluation)
+    if pairs:
+        print_table(
+            ["Actual", "Predicted", "Pictures"], pairs, title="Most confused", right=["Pictures"]
+        )
+
+
+def _most_confused(evaluation: Evaluation) -> list[tuple[str, str, int]]:
+    """Returns actual class, predicted class and how often, the most frequent first."""
+    import numpy as np
+
+    names = evaluation.class_names
+    wrong = evaluation.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSED]
+    pairs = [(int(index) // len(names), int(index) % len(names)) for index in order]
+    return [
+        (names[row], names[column], int(wrong[row, column]))
+        for row, column in pairs
+        if wrong[row, column]
+    ]
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _note_unreadable(evaluation: Evaluation) -> None:
+    unreadable = evaluation.unreadable
+    if not unreadable:
+        return
+    print_note(f"{len(unreadable):,} pictures could not be read and are not counted:")
+    for failed in unreadable[:MOST_UNREADABLE]:
+        print_note(f"  {failed.source}: {failed.error}")
+    if len(unreadable) > MOST_UNREADABLE:
+        print_note(f"  ... and {len(unreadable) - MOST_UNREADABLE:,} more; --json lists all.")

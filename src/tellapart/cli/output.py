@@ -1,0 +1,190 @@
+"""What commands print: results to stdout, everything else to stderr.
+
+Rich is imported when a table is printed and not before, so that `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+
+def print_json(value: Any) -> None:
+    """Prints one JSON document on stdout."""
+    write_result(json_text(value, sys.stdout.encoding, indent=2) + "\n")
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str = "",
+    right: Iterable[str] = (),
+    file: TextIO | None = None,
+) -> None:
+    """Prints a table on stdout.
+
+    On a terminal it fits the width and long cells go on in the next line; in a pipe or a file
+    every row is one line, however long.
+
+    Args:
+        columns: the headings.
+        rows: cells by column; anything but text is shown as `str` does.
+        title: printed above.
+        right: the columns to align on the right, such as numbers.
+        file: where to print instead.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    file = file or sys.stdout
+    table = Table(box=box.SIMPLE, title=Text(printable(title)) if title else None)
+    table.title_justify = "left"
+    for column in columns:
+        table.add_column(
+            Text(column), justify="right" if column in set(right) else "left", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(Text(printable(str(cell))) for cell in row))
+    width = None if file.isatty() else 100_000
+    Console(file=file, width=width, highlight=False).print(table)
+
+
+def print_note(message: str) -> None:
+    """Prints a line for the human on stderr."""
+    print(printable(message, keep="\n"), file=sys.stderr, flush=True)
+
+
+def print_error(message: str) -> None:
+    """Prints `Error: message` on stderr."""
+    print_note(f"Error: {message}")
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Returns the text with control characters escaped, as in "two\nlines".
+
+    File and class names are other people's words: an escape sequence in one must not be able to
+    rewrite what the terminal shows.
+    """
+    if text.isprintable():
+        return text
+    keep += "\u200d"  # joins emoji into one; it moves nothing
+    return "".join(
+        character
+        if character.isprintable() or character in keep
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def json_text(value: Any, encoding: str, *, indent: int | None = None) -> str:
+    """Returns strict JSON that `encoding` can carry.
+
+    Names that it cannot carry, such as file names that are not Unicode, are escaped: the JSON
+    means the same.
+
+    Raises:
+        ValueError: there is a NaN or an infinity in `value`.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent, allow_nan=False)
+    return text
+
+
+def write_result(text: str) -> None:
+    """Writes text to stdout at once, so that a reader at the other end of a pipe sees it."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def exact_stdout() -> TextIO:
+    """Returns stdout set to UTF-8, with file names that are not Unicode byte for byte.
+
+    For results that programs read, whatever the terminal's encoding.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", newline="")
+    return sys.stdout
+
+
+class Progress:
+    """A progress bar on stderr, for what takes longer than a second, where it is a terminal."""
+
+    DELAY_SECONDS = 1.0
+
+    def __init__(self, what: str, *, total: int | None = None, hidden: bool = False) -> None:
+        """Starts the clock.
+
+        Args:
+            what: is going on.
+            total: number of steps, where it is known.
+            hidden: never show the bar.
+        """
+        self._what = what
+        self._total = total
+        self._hidden = hidden or not sys.stderr.isatty()
+        self._started = time.monotonic()
+        self._done = 0
+        self._bar: RichProgress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.hide()
+
+    def advance(self, steps: int = 1) -> None:
+        """Says that `steps` more are done."""
+        self.reach(self._done + steps, self._total)
+
+    def reach(self, done: int, total: int | None) -> None:
+        """Says that `done` steps are done of `total`."""
+        self._done, self._total = done, total
+        if self._hidden:
+            return
+        if self._bar is None:
+            if time.monotonic() - self._started < self.DELAY_SECONDS:
+                return
+            self._bar = self._show()
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+
+    def hide(self) -> None:
+        """Clears the bar; the next step brings it back."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _show(self) -> RichProgress:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        bar = RichProgress(
+            "{task.description}",
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=sys.stderr),
+            transient=True,
+        )
+        bar.add_task(self._what, total=self._total)
+        bar.start()
+        return bar

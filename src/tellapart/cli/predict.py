@@ -1,0 +1,349 @@
+"""`tellapart predict`: what pictures show, a row a picture."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import glob
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Literal, TextIO
+
+import typer
+
+from tellapart.cli.output import Progress, exact_stdout, json_text, print_note, print_table
+from tellapart.errors import DataError, UsageError, did_you_mean
+
+if TYPE_CHECKING:  # results need NumPy, which `--help` can do without
+    from tellapart.classifier import Classifier
+    from tellapart.results import FailedPrediction, Prediction
+
+    Answers = Iterable[Prediction | FailedPrediction]
+
+EXAMPLES = """
+tellapart predict runs/photos-1 new.jpg
+tellapart predict classifier.onnx unsorted/ "more/**/*.png" --top-k 1
+tellapart predict runs/photos-1 unsorted/ --output predictions.csv
+find . -name "*.jpg" -print0 | tellapart predict runs/photos-1 - --null --format jsonl
+"""
+
+Format = Literal["table", "csv", "jsonl", "json"]
+
+STDIN = "-"
+TABLE_PAGE = 1_000
+"""A table's columns are as wide as its cells; so many rows are held back to measure them."""
+
+
+def predict(
+    classifier: Annotated[
+        Path, typer.Argument(metavar="CLASSIFIER", help="A classifier.onnx, or a run folder.")
+    ],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Pictures; folders, with all that is in them; quoted patterns such as "
+            "'photos/**/*.jpg'; - for a list on stdin.",
+        ),
+    ],
+    top_k: Annotated[
+        int,
+        typer.Option("--top-k", "-k", min=1, metavar="K", help="Show the K most probable classes."),
+    ] = 3,
+    format: Annotated[  # noqa: A002 (the option's name)
+        Format | None,
+        typer.Option(
+            help="csv, jsonl and json stream: rows appear as they are predicted. By default what "
+            "the name of --output ends in, else a table.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON document; the same as --format json.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file of --output if it exists.")
+    ] = False,
+    null: Annotated[
+        bool,
+        typer.Option("--null", "-0", help="The list on stdin is separated by NUL, not by lines."),
+    ] = False,
+    batch_size: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Pictures that are classified at a time.")
+    ] = 32,
+) -> None:
+    """Say what pictures show: the most probable classes and their probabilities.
+
+    A picture that cannot be read gets a row that says why, and the others go on; the exit code is
+    then 1. In folders, files that end in .jpg, .png, .webp, .gif, .tif or .bmp are taken, in the
+    order of their names; hidden ones and folders behind links are left out. No file is changed.
+    """
+    chosen = _choose_format(format, as_json, output)
+    if output is not None and os.path.lexists(output) and not force:
+        raise UsageError(f"{output} exists. Add --force to replace it, or name another file.")
+    _refuse_if_all_missing(paths)
+
+    from tellapart.classifier import Classifier
+
+    loaded = Classifier.load(classifier)
+    found: Iterable[str | FailedPrediction] = _find(paths, null)
+    if STDIN not in paths:
+        found = list(found)  # names alone, so that the progress bar knows how many there are
+    to_terminal = output is None and sys.stdout.isatty()
+    with (
+        Progress(
+            "Predicting",
+            total=len(found) if isinstance(found, list) else None,
+            hidden=to_terminal and chosen != "table",  # rows would run through the bar
+        ) as progress,
+        _open_output(output) as stream,
+    ):
+        tally = _Tally(loaded.predict_stream(found, batch_size=batch_size), progress)
+        _write(chosen, tally, stream, loaded, top_k)
+    if not tally.count:
+        raise DataError("The list on stdin is empty: expected a path a line.")
+    if tally.failed:
+        print_note(f"{tally.failed:,} of {tally.count:,} pictures failed.")
+        raise typer.Exit(1)
+
+
+def _choose_format(format_: Format | None, as_json: bool, output: Path | None) -> Format:
+    if as_json:
+        if format_ not in (None, "json"):
+            raise UsageError(f"--json and --format {format_} contradict each other; give one.")
+        return "json"
+    if format_ is not None:
+        return format_
+    endings: dict[str, Format] = {
+        ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json"
+    }  # fmt: skip
+    return endings.get(output.suffix.lower(), "table") if output else "table"
+
+
+class _Tally:
+    """Passes answers on and counts them."""
+
+    def __init__(self, answers: Answers, progress: Progress) -> None:
+        self.answers = answers
+        self.progress = progress
+        self.count = 0
+        self.failed = 0
+
+    def __iter__(self) -> Iterator[Prediction | FailedPrediction]:
+        from tellapart.results import FailedPrediction
+
+        for answer in self.answers:
+            self.count += 1
+            self.failed += isinstance(answer, FailedPrediction)
+            self.progress.advance()
+            yield answer
+
+
+# --- Which pictures -----------------------------------------------------------------------------
+
+
+def _find(paths: Iterable[str], null: bool) -> Iterator[str | FailedPrediction]:
+    """Yields the pictures that the arguments name; what names none is a failure of its own."""
+    for path in paths:
+        if path == STDIN:
+            yield from _read_list(sys.stdin.buffer, b"\0" if null else b"\n")
+        elif _is_folder(path):
+            yield from _or_failed(path, _walk(path), "the folder holds no pictures")
+        elif _is_pattern(path):
+            yield from _or_failed(path, _match(path), "the pattern matches no pictures")
+        else:
+            yield path
+
+
+def _or_failed(
+    path: str, found: Iterator[str | FailedPrediction], reason: str
+) -> Iterator[str | FailedPrediction]:
+    from tellapart.images import EXTENSIONS
+    from tellapart.results import FailedPrediction
+
+    first = next(found, None)
+    if first is None:
+        yield FailedPrediction(path, f"{reason} ({', '.join(sorted(EXTENSIONS))})")
+    else:
+        yield first
+        yield from found
+
+
+def _walk(folder: str) -> Iterator[str | FailedPrediction]:
+    """Yields a folder's pictures and those of the folders in it, in the order of their names."""
+    from tellapart.results import FailedPrediction
+
+    try:
+        with os.scandir(folder) as entries:
+            listed = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        yield FailedPrediction(folder, f"the folder cannot be listed ({error.strerror})")
+        return
+    for entry in listed:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):  # a link may lead back up
+            yield from _walk(entry.path)
+        elif _is_picture(entry.name) and not entry.is_dir():
+            yield entry.path
+
+
+def _is_pattern(path: str) -> bool:
+    return glob.has_magic(path) and not os.path.lexists(path)
+
+
+def _match(pattern: str) -> Iterator[str | FailedPrediction]:
+    # `Path.glob` takes no absolute patterns and lists hidden files.
+    for path in sorted(glob.iglob(pattern, recursive=True)):  # noqa: PTH207
+        if _is_picture(path) and not _is_folder(path):
+            yield path
+
+
+def _is_picture(name: str) -> bool:
+    from tellapart.images import EXTENSIONS
+
+    return Path(name).suffix.lower() in EXTENSIONS
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 (Path.is_dir raises where a parent is off limits)
+
+
+def _read_list(stream: IO[bytes], separator: bytes) -> Iterator[str]:
+    """Yields the names of a list as they arrive."""
+    rest = b""
+    while chunk := stream.read1(2**16):  # type: ignore[attr-defined]
+        *names, rest = (rest + chunk).split(separator)
+        yield from _decode_names(names, separator)
+    yield from _decode_names([rest], separator)
+
+
+def _decode_names(names: list[bytes], separator: bytes) -> Iterator[str]:
+    for name in names:
+        kept = name.removesuffix(b"\r") if separator == b"\n" else name
+        if kept:
+            yield os.fsdecode(kept)
+
+
+def _refuse_if_all_missing(paths: list[str]) -> None:
+    """Refuses arguments none of which names anything: a typing mistake, not a damaged file."""
+    missing = [
+        path
+        for path in paths
+        if path != STDIN
+        and not os.path.lexists(path)
+        and not (glob.has_magic(path) and any(_match(path)))
+    ]
+    if len(missing) < len(paths):
+        return
+    first = Path(missing[0])
+    siblings: list[str] = []
+    with contextlib.suppress(OSError):
+        siblings = [sibling.name for sibling in first.parent.iterdir()]
+    hint = did_you_mean(first.name, siblings)
+    listed = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+    raise DataError(f"No such picture or folder: {listed}.{hint}")
+
+
+# --- How they are written -----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _open_output(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield exact_stdout()
+        return
+    from tellapart.files import atomic_path
+
+    with (
+        atomic_path(output) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
+    ):
+        yield stream
+
+
+def _write(
+    format_: Format, answers: _Tally, stream: TextIO, classifier: Classifier, top_k: int
+) -> None:
+    top_k = min(top_k, len(classifier.class_names))
+    if format_ == "csv":
+        _write_csv(answers, stream, top_k)
+    elif format_ == "jsonl":
+        _write_json_lines(answers, stream, top_k)
+    elif format_ == "json":
+        _write_json(answers, stream, top_k, str(classifier.path))
+    else:
+        _write_table(answers, stream, top_k, answers.progress.hide)
+
+
+def _write_csv(answers: Answers, stream: TextIO, top_k: int) -> None:
+    from tellapart.results import FailedPrediction
+
+    writer = csv.writer(stream, lineterminator="\n")
+    further = [
+        f"{column}_{rank}" for rank in range(2, top_k + 1) for column in ("label", "probability")
+    ]
+    writer.writerow(["source", "label", "probability", *further, "error"])
+    for answer in answers:
+        if isinstance(answer, FailedPrediction):
+            writer.writerow([answer.source, *[""] * 2 * top_k, answer.error])
+        else:
+            cells = [cell for name, p in answer.top(top_k) for cell in (name, f"{p:.6f}")]
+            writer.writerow([answer.source, *cells, ""])
+        stream.flush()
+
+
+def _write_json_lines(answers: Answers, stream: TextIO, top_k: int) -> None:
+    for answer in answers:
+        stream.write(_item(answer, top_k) + "\n")
+        stream.flush()
+
+
+def _write_json(answers: _Tally, stream: TextIO, top_k: int, classifier: str) -> None:
+    """Writes one document, item by item, so that any number of pictures fits into memory."""
+    stream.write(f'{{\n"classifier": {json.dumps(classifier)},\n"predictions": [')
+    separator = "\n"
+    for answer in answers:
+        stream.write(separator + _item(answer, top_k))
+        separator = ",\n"
+    stream.write(f'\n],\n"count": {answers.count},\n"failed": {answers.failed}\n}}\n')
+    stream.flush()
+
+
+def _item(answer: Prediction | FailedPrediction, top_k: int) -> str:
+    from tellapart.results import FailedPrediction
+
+    value = answer.to_json() if isinstance(answer, FailedPrediction) else answer.to_json(top_k)
+    return json_text(value, "utf-8")
+
+
+def _write_table(
+    answers: Answers, stream: TextIO, top_k: int, before_page: Callable[[], None]
+) -> None:
+    rows = (_row(answer, top_k) for answer in answers)
+    while page := list(islice(rows, TABLE_PAGE)):
+        before_page()
+        columns = ["Picture", "Class", "Probability"] + ["Next"] * (top_k > 1)
+        if any(len(row) > len(columns) for row in page):
+            columns.append("Error")
+        print_table(columns, page, right=["Probability"], file=stream)
+
+
+def _row(answer: Prediction | FailedPrediction, top_k: int) -> list[str]:
+    from tellapart.results import FailedPrediction
+
+    if isinstance(answer, FailedPrediction):
+        return [answer.source, "-", "-", *["-"] * (top_k > 1), answer.error]
+    (label, probability), *others = answer.top(top_k)
+    further = ", ".join(f"{name} {p:.3f}" for name, p in others)
+    return [answer.source, label, f"{probability:.3f}", *([further] if others else [])]

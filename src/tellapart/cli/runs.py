@@ -1,0 +1,68 @@
+"""`tellapart runs`: the runs so far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+EXAMPLES = """
+tellapart runs
+tellapart runs elsewhere/runs --json
+"""
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Where the run folders are.")] = Path("runs"),
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """List the runs in a folder, the oldest first."""
+    from tellapart.cli.output import print_json, print_note, print_table
+    from tellapart.errors import RunError
+    from tellapart.runs import find_runs
+
+    if not folder.is_dir():
+        raise RunError(f"There is no folder {folder}. `tellapart train` makes one.")
+    rows = []
+    for run in find_runs(folder):
+        try:
+            rows.append(_row(str(run.path), run.read_info()))
+        except RunError as error:  # one damaged run does not hide the others
+            print_note(f"Left out: {error}")
+    if json:
+        print_json(rows)
+        return
+    print_table(
+        ("run", "status", "network", "epochs", "test accuracy", "started"),
+        [
+            (
+                row["run"],
+                row["status"],
+                row["model"],
+                row["epochs"],
+                _accuracy(row["accuracy"]),
+                row["started"],
+            )
+            for row in rows
+        ],
+        right=("epochs",),
+    )
+
+
+def _row(path: str, info: dict[str, Any]) -> dict[str, Any]:
+    recipe = info.get("recipe", {})
+    return {
+        "run": path,
+        "status": info.get("status"),
+        "model": recipe.get("model"),
+        "epochs": recipe.get("epochs"),
+        "accuracy": info.get("accuracy"),
+        "started": info.get("started"),
+    }
+
+
+def _accuracy(accuracy: dict[str, Any] | None) -> str:
+    if not accuracy or accuracy.get("value") is None:
+        return ""
+    return f"{accuracy['value']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f})"

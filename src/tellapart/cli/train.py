@@ -1,0 +1,170 @@
+"""`tellapart train`: from labelled pictures to a measured classifier."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tellapart.cli.complete import complete_data, complete_models
+from tellapart.cli.network import parse_image_size
+
+if TYPE_CHECKING:
+    from tellapart.pipeline import Run
+
+EXAMPLES = """
+tellapart train digits                          # 1,797 digits, no download, seconds
+tellapart train photos/                         # a folder per class
+tellapart train cifar10.tar.gz --recipe classic # the textbook's network and settings
+tellapart train photos.zip --image-size 96 --epochs 30 --early-stopping 5
+tellapart train photos/ --model mynet.py:build --learning-rate 0.0003
+"""
+
+
+def train(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A folder, zip or tar with a folder per class, a .npz, a CSV of path and label, "
+            "or a name of `tellapart datasets`.",
+            autocompletion=complete_data,
+        ),
+    ],
+    recipe: Annotated[
+        str,
+        typer.Option(help="auto: fits the data. classic: the textbook's, to the letter."),
+    ] = "auto",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="classic-28, classic-32, classic-64, a .keras file, or FILE.py:FUNCTION "
+            "(which is code, and is run).",
+            autocompletion=complete_models,
+        ),
+    ] = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Resize pictures to SIZE, or to HEIGHTxWIDTH."),
+    ] = None,
+    channels: Annotated[int | None, typer.Option(help="1: grey, 3: colour.")] = None,
+    resize: Annotated[
+        str | None,
+        typer.Option(help="squash, crop or pad pictures of another shape. Default: squash."),
+    ] = None,
+    test_split: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="Pictures set apart to measure, if DATA has no test part. [0.2]"
+        ),
+    ] = None,
+    validation_split: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Training pictures set apart to watch training."),
+    ] = None,
+    keep_validation: Annotated[
+        bool,
+        typer.Option(
+            "--keep-validation",
+            help="Where DATA has train/ and val/ but no test/: keep val/ for validation and split "
+            "a test part off train/, instead of using val/ as the test part.",
+        ),
+    ] = False,
+    epochs: Annotated[
+        int | None, typer.Option(help="How often each training picture is seen.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures per update.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of the optimizer.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="As Keras names it. [adam]")] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="sparse_categorical_crossentropy or categorical_crossentropy."),
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Spread this share of each label.")
+    ] = None,
+    early_stopping: Annotated[
+        int | None,
+        typer.Option(
+            metavar="EPOCHS", help="Stop after so many epochs without a lower validation loss."
+        ),
+    ] = None,
+    restore_best_weights: Annotated[
+        bool,
+        typer.Option(
+            "--restore-best-weights", help="Keep the weights of the best epoch by validation loss."
+        ),
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="One seed, one result. [0]")] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="Of Keras: tensorflow, jax or torch. [tensorflow]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder. [the next free runs/DATA-N]")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document; progress goes to stderr.")
+    ] = False,
+) -> None:
+    """Train a classifier and measure it.
+
+    Splits the pictures, sets a test part aside, trains, evaluates, writes one portable classifier file that is proven
+    equal to the trained network, and prints the test accuracy with its interval.
+    """
+    size = parse_image_size(image_size)
+    from tellapart.pipeline import train as run_pipeline
+
+    options: dict[str, Any] = {
+        "image_size": size,
+        "channels": channels,
+        "resize": resize,
+        "test_split": test_split,
+        "validation_split": validation_split,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "optimizer": optimizer,
+        "loss": loss,
+        "label_smoothing": label_smoothing,
+        "early_stopping": early_stopping,
+        "restore_best_weights": restore_best_weights or None,
+        "seed": seed,
+    }
+    run = run_pipeline(
+        data,
+        recipe=recipe,
+        model=model,
+        out=out,
+        keep_validation=keep_validation,
+        backend=backend,
+        **options,
+    )
+    _print(run, json=json)
+
+
+def _print(run: Run, *, json: bool) -> None:
+    from tellapart.cli.output import print_json, write_result
+
+    if json:
+        evaluation = run.evaluation
+        print_json(
+            {
+                "run": str(run.path),
+                "classifier": str(run.path / "classifier.onnx"),
+                "accuracy": evaluation.accuracy.to_json(),
+                "loss": evaluation.to_json()["loss"],
+                "interrupted": run.interrupted,
+                "recipe": run.recipe.to_json(),
+                "history": run.history,
+            }
+        )
+        return
+    folder = shlex.quote(str(run.path))
+    write_result(
+        f"\nTest accuracy {run.evaluation.accuracy}, on {run.evaluation.accuracy.count:,} pictures "
+        f"that training never saw.\nRun folder    {run.path}\n\nTry next:\n"
+        f"  tellapart predict {folder} PICTURE...\n"
+        f"  tellapart trace {folder}\n"
+    )

@@ -1,0 +1,170 @@
+"""Pictures in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tellapart.data.dataset import Dataset, Excluded
+from tellapart.data.layout import arrange, is_hidden
+from tellapart.data.sizes import measure
+from tellapart.data.wording import printable
+from tellapart.errors import DataError, ImageError
+from tellapart.images import EXTENSIONS, MAX_FILE_BYTES
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """Files below one folder.
+
+    Attributes:
+        root: absolute.
+        names: relative to `root`, as the operating system has them.
+        key: digest of the root and of every file's name, size and times of change.
+    """
+
+    root: Path
+    names: Sequence[str] = field(repr=False)
+    key: str
+
+    def read(self, index: int) -> bytes:
+        """Returns the content of file `index`; see `Source.read`."""
+        return read_file(self.root / self.names[index], printable(self.names[index]))
+
+
+def load_folder(root: Path, name: str, location: str) -> Dataset:
+    """Reads a folder of pictures; see `layout` for what it may look like.
+
+    Raises:
+        DataError: it cannot be read, or holds nothing to train on.
+    """
+    scan = _scan(root)
+    layout = arrange(scan.names, location)
+    names = [scan.names[position] for position in layout.kept]
+    changes = [scan.changes[position] for position in layout.kept]
+    source = FolderSource(root.absolute(), names, change_key(root, names, changes))
+    paths = [printable(name) for name in names]
+    return Dataset(
+        name=name,
+        location=location,
+        class_names=layout.class_names,
+        paths=paths,
+        labels=layout.labels,
+        parts=layout.parts,
+        source=source,
+        sizes=measure(source, paths, location),
+        excluded=tuple(scan.excluded),
+        ignored=layout.ignored,
+        notes=layout.notes,
+    )
+
+
+def change_key(root: Path, names: Sequence[str], changes: Sequence[str]) -> str:
+    """Returns the digest that tells two states of some files apart without reading them."""
+    digest = hashlib.sha256(os.fsencode(root.absolute()))
+    for name, change in zip(names, changes, strict=True):
+        digest.update(f"\0{name}\0{change}".encode(errors="surrogatepass"))
+    return digest.hexdigest()
+
+
+def change_of(status: os.stat_result) -> str:
+    """Returns what changes with a file's content: its size and times."""
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def read_file(path: Path, name: str) -> bytes:
+    """Reads a regular file of at most `MAX_FILE_BYTES`.
+
+    Raises:
+        ImageError: it is something else, too large, or cannot be read.
+    """
+    # O_NONBLOCK: a pipe that waits under a picture's name must not stop us.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags), "rb", buffering=0) as stream:  # noqa: PTH123
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ImageError(name, "is not a file")
+            if status.st_size > MAX_FILE_BYTES:
+                raise ImageError(name, f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
+            return stream.readall()
+    except OSError as error:
+        raise ImageError(name, _reason(error)) from error
+
+
+@dataclass
+class _Scan:
+    """What lies in a folder; names are relative, folders end in "/"."""
+
+    names: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    excluded: list[Excluded] = field(default_factory=list)
+
+    def add(self, name: str, change: str = "") -> None:
+        self.names.append(name)
+        self.changes.append(change)
+
+    def exclude(self, name: str, reason: str) -> None:
+        self.excluded.append(Excluded(printable(name), reason))
+
+
+def _scan(root: Path) -> _Scan:
+    """Lists everything below `root`, every folder once, however it is linked to."""
+    try:
+        status = root.stat()
+        os.scandir(root).close()
+    except OSError as error:
+        raise DataError(f"Cannot read the folder {root}: {_reason(error)}.") from error
+    scan = _Scan()
+    seen = {(status.st_dev, status.st_ino)}
+    real: deque[str] = deque([""])
+    links: deque[str] = deque()
+    # Links come last: a folder is known by its own name before a link gives it another.
+    while real or links:
+        folder = real.popleft() if real else links.popleft()
+        try:
+            if folder:
+                status = (root / folder).stat()
+                identity = (status.st_dev, status.st_ino)
+                if identity in seen:
+                    scan.exclude(folder, "is a link to a folder that is read already")
+                    continue
+                seen.add(identity)
+                scan.add(folder)
+            with os.scandir(root / folder) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    _add(scan, entry, folder, real, links)
+        except OSError as error:
+            scan.exclude(folder, _reason(error))
+    return scan
+
+
+def _add(
+    scan: _Scan,
+    entry: os.DirEntry[str],
+    folder: str,
+    real: deque[str],
+    links: deque[str],
+) -> None:
+    name = folder + entry.name
+    if is_hidden(entry.name):
+        scan.add(name)  # a hidden folder counts as one file, and is not looked into
+    elif entry.is_dir():
+        (links if entry.is_symlink() else real).append(f"{name}/")
+    elif entry.is_file():
+        try:
+            scan.add(name, change_of(entry.stat()))
+        except OSError as error:
+            scan.exclude(name, _reason(error))
+    elif Path(entry.name).suffix.lower() in EXTENSIONS:
+        scan.exclude(name, "is a broken link" if entry.is_symlink() else "is not a file")
+
+
+def _reason(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return reason[:1].lower() + reason[1:]

@@ -1,0 +1,232 @@
+"""Who trains, who validates, who tests: disjoint parts, stratified by class, decided by a seed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset, Part
+from tellapart.data.wording import bullets, count, listed
+from tellapart.errors import DataError, UsageError
+from tellapart.files import write_text
+
+Indices = npt.NDArray[np.int64]
+"""Sorted positions of pictures in a data set."""
+
+_TEST_STREAM, _VALIDATION_STREAM = 0, 1
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The parts of a data set, as sorted (k,) int64 indices of its pictures; no two overlap.
+
+    Attributes:
+        train: to fit the weights on.
+        validation: to watch training and to choose by.
+        calibration: to fit the temperature on.
+        test: touched once, for the number that is reported.
+        seed: what it was drawn with.
+        notes: what the user should know.
+    """
+
+    train: Indices = field(repr=False)
+    validation: Indices = field(repr=False)
+    calibration: Indices = field(repr=False)
+    test: Indices = field(repr=False)
+    seed: int
+    notes: tuple[str, ...] = ()
+
+    def part(self, part: Part) -> Indices:
+        """Returns the indices of a part by its name."""
+        indices: Indices = getattr(self, part)
+        return indices
+
+    def counts(self) -> dict[Part, int]:
+        """Number of pictures of each part."""
+        return {part: len(self.part(part)) for part in PARTS}
+
+
+def split(
+    dataset: Dataset,
+    *,
+    test_split: float = 0.2,
+    validation_split: float = 0.2,
+    seed: int = 0,
+    validation_is_test: bool | None = None,
+    exclude: Collection[int] = (),
+) -> Split:
+    """Splits a data set into its parts.
+
+    The source's own test part is the test part. With train/ and val/ alone, val/ is what was held
+    out, so it becomes the test part and validation comes from train/. Otherwise the test part is
+    split off. Validation is a share of what is left to train on, unless the source has its own.
+
+    A part takes round(share · n) pictures, from each class within one of its fair share: the
+    largest fractions are rounded up (Hamilton's method). A class whose share is less than one
+    picture gives one nevertheless, so that parts of very small classes may come out larger.
+
+    Args:
+        dataset: the pictures.
+        test_split: share of all pictures to test on, where the source has no such part.
+        validation_split: share of the training pictures to validate on, as in Keras, but shuffled
+            and stratified.
+        seed: the same seed gives the same parts on any machine.
+        validation_is_test: False keeps the source's validation part for validation and splits
+            the test part off the training part.
+        exclude: pictures that belong to no part, because they cannot be decoded.
+
+    Raises:
+        UsageError: a share is not in 0..1, or nothing would be left to test on.
+        DataError: classes are too small to be in every part; all of them are named.
+    """
+    _check_shares(test_split, validation_split, seed)
+    own = _own_parts(dataset, exclude)
+    pool, notes = own["train"], []
+    test, validation = own["test"], own["validation"]
+    if not len(test) and dataset.has_part("validation") and validation_is_test is not False:
+        test, validation = validation, test
+        notes.append(
+            f"The source has a validation part but no test part: its {count(len(test), 'picture')} "
+            "are kept for the final test, and validation comes from the training part "
+            "(--keep-validation says otherwise)."
+        )
+    draw_test = not len(test)
+    draw_validation = not len(validation) and validation_split > 0
+    if draw_test and test_split == 0:
+        raise UsageError(
+            "test_split 0: the data has no test part of its own, and without one there is no "
+            "honest accuracy. Choose a share above 0, or add a test/ folder."
+        )
+    _check_classes(dataset, pool, draw_test=draw_test, draw_validation=draw_validation)
+    if draw_test:
+        reserve = 2 if draw_validation else 1
+        pool, test = _draw(dataset, pool, test_split, reserve, (seed, _TEST_STREAM))
+    if draw_validation:
+        pool, validation = _draw(dataset, pool, validation_split, 1, (seed, _VALIDATION_STREAM))
+    untested = _absent(dataset, test)
+    if untested:
+        notes.append(f"No test pictures of {listed(untested)}: nothing is measured there.")
+    return Split(pool, validation, own["calibration"], test, seed, tuple(notes))
+
+
+def write_split_csv(path: Path, dataset: Dataset, split: Split) -> None:
+    """Writes the columns path, label and part, a row a picture, atomically.
+
+    Names are kept exactly, even where a spreadsheet would take one for a formula.
+    """
+    part_of = np.full(len(dataset), UNASSIGNED, dtype=np.int8)
+    for number, part in enumerate(PARTS):
+        part_of[split.part(part)] = number
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("path", "label", "part"))
+    for name, label, number in zip(
+        dataset.paths, dataset.labels.tolist(), part_of.tolist(), strict=True
+    ):
+        if number != UNASSIGNED:
+            writer.writerow((name, dataset.class_names[label], PARTS[number]))
+    write_text(path, text.getvalue())
+
+
+def _check_shares(test_split: float, validation_split: float, seed: int) -> None:
+    for name, share in (("test_split", test_split), ("validation_split", validation_split)):
+        if not 0 <= share < 1:
+            raise UsageError(f"{name} {share}: expected a share from 0 to below 1, such as 0.2.")
+    if seed < 0:
+        raise UsageError(f"seed {seed}: expected a whole number from 0.")
+
+
+def _own_parts(dataset: Dataset, exclude: Collection[int]) -> dict[Part, Indices]:
+    """The parts as the source has them; what it leaves open is there to train on."""
+    usable = np.ones(len(dataset), dtype=bool)
+    usable[np.fromiter(exclude, dtype=np.int64, count=len(exclude))] = False
+    parts = np.where(dataset.parts == UNASSIGNED, PARTS.index("train"), dataset.parts)
+    own = {part: np.flatnonzero(usable & (parts == n)) for n, part in enumerate(PARTS)}
+    for part in ("validation", "test"):
+        if dataset.has_part(part) and not len(own[part]):
+            raise DataError(
+                f"{dataset.location}: none of the pictures in its {part} part can be decoded."
+            )
+    return own
+
+
+def _check_classes(
+    dataset: Dataset, pool: Indices, *, draw_test: bool, draw_validation: bool
+) -> None:
+    uses = ["train"] + ["validate"] * draw_validation + ["test"] * draw_test
+    counts = np.bincount(dataset.labels[pool], minlength=len(dataset.class_names)).tolist()
+    short = [
+        f"Class '{name}' has {count(number, 'picture')}"
+        for name, number in zip(dataset.class_names, counts, strict=True)
+        if number < len(uses)
+    ]
+    if not short:
+        return
+    each = f" (one each to {' and '.join(', '.join(uses).rsplit(', ', 1))})"
+    needed = f"a split needs at least {len(uses)}{each if len(uses) > 1 else ''}"
+    places = "a test/ folder" if draw_test else "a val/ folder" if draw_validation else ""
+    remedy = (
+        "Add pictures, or leave the class out."
+        if not places
+        else (f"Add pictures, leave the class out, or add {places} of your own.")
+    )
+    if len(short) == 1:
+        raise DataError(f"{short[0]}; {needed}. {remedy}")
+    raise DataError(
+        f"{dataset.location}: {count(len(short), 'class', 'classes')} too small; {needed}."
+        f"{bullets(short)}\n{remedy}"
+    )
+
+
+def _draw(
+    dataset: Dataset, pool: Indices, share: float, reserve: int, seed: tuple[int, int]
+) -> tuple[Indices, Indices]:
+    """Draws a stratified share of the pool.
+
+    Args:
+        dataset: the pictures.
+        pool: sorted indices to draw from; every class has more than `reserve`.
+        share: how much to draw.
+        reserve: so many pictures of each class are not drawn.
+        seed: the second number keeps draws for different parts independent.
+
+    Returns:
+        What is left, and what was drawn, both sorted.
+    """
+    counts = np.bincount(dataset.labels[pool], minlength=len(dataset.class_names))
+    seats = np.minimum(apportion(counts, share), counts - reserve)
+    shuffled = np.random.Generator(np.random.PCG64(seed)).permutation(pool)
+    by_class = shuffled[np.argsort(dataset.labels[shuffled], kind="stable")]
+    first = np.cumsum(counts) - counts
+    rank = np.arange(len(pool)) - np.repeat(first, counts)
+    drawn = rank < np.repeat(seats, counts)
+    return np.sort(by_class[~drawn]), np.sort(by_class[drawn])
+
+
+def apportion(counts: Indices, share: float) -> Indices:
+    """Returns how many pictures each class gives to a part of that share: at least one.
+
+    Args:
+        counts: (classes,) pictures of each class.
+        share: above 0, below 1.
+    """
+    quotas = share * counts
+    # 0.1 · 30 is 3.0000000000000004: what floating point adds is not a fraction to hand out.
+    quotas = np.where(np.abs(quotas - np.rint(quotas)) < 1e-9, np.rint(quotas), quotas)
+    seats = np.maximum(np.floor(quotas), 1).astype(np.int64)
+    left = int(np.floor(quotas.sum() + 0.5)) - int(seats.sum())
+    if left > 0:
+        largest = np.argsort(seats - quotas, kind="stable")[:left]
+        seats[largest] += 1
+    return np.asarray(seats)
+
+
+def _absent(dataset: Dataset, indices: Indices) -> list[str]:
+    counts = np.bincount(dataset.labels[indices], minlength=len(dataset.class_names))
+    return [name for name, n in zip(dataset.class_names, counts, strict=True) if not n]

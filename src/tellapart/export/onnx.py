@@ -1,0 +1,102 @@
+"""From a Keras model to the classifier file: one ONNX graph with everything it needs inside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from tellapart.bundle import Bundle, attach
+from tellapart.errors import ExportError
+from tellapart.files import write_with
+
+INPUT, OUTPUT, BATCH = "pixels", "probabilities", "batch"
+
+
+def export_classifier(model: Any, bundle: Bundle, path: Path) -> None:
+    """Writes the classifier file, atomically.
+
+    Args:
+        model: a `keras.Model`, (batch, height, width, channels) uint8 to (batch, classes)
+            probabilities, without layers that act in training alone.
+        bundle: the metadata that goes with it.
+        path: the file to write.
+
+    Raises:
+        ExportError: the network cannot be expressed in ONNX, or not in one file.
+        TellapartError: the file cannot be written.
+    """
+    import onnx
+
+    with tempfile.TemporaryDirectory(prefix="tellapart-") as folder:
+        file = Path(folder) / "network.onnx"
+        _convert(model, file)
+        onnx_model = onnx.load(file)
+    _name_ends(onnx_model.graph)
+    onnx.checker.check_model(onnx_model)
+    attach(onnx_model, bundle)
+    try:
+        content = onnx_model.SerializeToString()
+    except ValueError as error:  # protobuf's limit of 2 GiB
+        raise ExportError(f"The network is too large for one ONNX file: {error}") from error
+    write_with(path, lambda stream: stream.write(content))
+
+
+def _convert(model: Any, file: Path) -> None:
+    import keras
+
+    try:
+        if keras.backend.backend() == "tensorflow":
+            _convert_with_tensorflow(model, file)
+        else:
+            _convert_in_new_process(model, file)
+    except OSError:
+        raise
+    except Exception as error:  # the converter raises almost anything on a layer it lacks
+        raise ExportError(
+            f"The network '{model.name}' cannot be written as ONNX: {error}. The trained network "
+            "is kept as model.keras; build it from layers that ONNX knows to make it portable."
+        ) from error
+
+
+def _convert_with_tensorflow(model: Any, file: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras probes for the long gone `np.object` on its way
+        model.export(file, format="onnx", verbose=False)
+
+
+def _convert_in_new_process(model: Any, file: Path) -> None:
+    """Converts a model of another backend with TensorFlow, which needs a process of its own."""
+    saved = file.with_suffix(".keras")
+    model.save(saved)
+    finished = subprocess.run(
+        [sys.executable, "-m", __name__, str(saved), str(file)],
+        env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        raise ExportError(finished.stderr.strip().rpartition("\n")[2])
+
+
+def _name_ends(graph: Any) -> None:
+    """Gives input, output and batch axis the names that readers of the file can rely on."""
+    renamed = {graph.input[0].name: INPUT, graph.output[0].name: OUTPUT}
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                names[place] = renamed.get(name, name)
+    for end in (graph.input[0], graph.output[0]):
+        end.name = renamed[end.name]
+        end.type.tensor_type.shape.dim[0].dim_param = BATCH
+
+
+if __name__ == "__main__":
+    from tellapart.models.registry import load_keras_file
+
+    _convert_with_tensorflow(load_keras_file(Path(sys.argv[1])), Path(sys.argv[2]))

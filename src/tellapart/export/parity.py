@@ -1,0 +1,75 @@
+"""The gate of every export: from raw files, the classifier must give what the network gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tellapart.classifier import Classifier, NamedPicture
+from tellapart.errors import ExportError
+from tellapart.results import FailedPrediction
+
+TOLERANCE = 1e-4
+"""The largest difference between two probabilities that is let pass."""
+
+TIE = 1e-6
+"""Two classes whose probabilities are this close are tied: float32 rounding decides."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How well a classifier file agrees with the network it was made from."""
+
+    checked: int
+    max_difference: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields by name."""
+        return {"checked": self.checked, "max_difference": self.max_difference}
+
+
+def check_parity(
+    classifier_path: Path,
+    pictures: Iterable[NamedPicture],
+    expected: npt.NDArray[np.float32],
+) -> Parity:
+    """Predicts raw pictures with the classifier file and compares with the network.
+
+    Args:
+        classifier_path: the file that will be deployed, loaded as any user loads it.
+        pictures: name and a function that reads the raw picture, in the order of `expected`.
+        expected: (n, classes) float32, the network's probabilities.
+
+    Raises:
+        ExportError: a probability differs by more than TOLERANCE, or a label that is not a tie.
+    """
+    classifier = Classifier.load(classifier_path)
+    worst, mismatches, checked = 0.0, 0, 0
+    for row, answer in zip(expected, classifier.predict_stream(pictures), strict=True):
+        if isinstance(answer, FailedPrediction):
+            raise ExportError(
+                f"{answer.source} could be read for training but not for the check of the "
+                f"export: {answer.error}. Was it changed meanwhile?"
+            )
+        # np.maximum, unlike max, lets a NaN through to the verdict.
+        worst = float(np.maximum(worst, np.abs(answer.probabilities - row).max()))
+        mismatches += _label_differs(answer.probabilities, row)
+        checked += 1
+    if not worst <= TOLERANCE or mismatches:
+        raise ExportError(
+            f"{classifier_path} disagrees with the trained network: over {checked:,} pictures the "
+            f"largest difference of a probability is {worst:.2g} (at most {TOLERANCE:g} is "
+            f"allowed), and {mismatches:,} labels differ. The file was not kept. Please report "
+            "this together with the run's model.keras."
+        )
+    return Parity(checked, worst)
+
+
+def _label_differs(got: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> bool:
+    best = int(expected.argmax())
+    return bool(got.argmax() != best and expected[best] - expected[got.argmax()] > TIE)

@@ -1,0 +1,1 @@
+"""Networks: the classic ones, and whatever the user brings."""

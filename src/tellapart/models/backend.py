@@ -1,0 +1,50 @@
+"""Importing Keras: the one place that chooses a backend and quietens its start-up."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+from typing import Literal, get_args
+
+from tellapart.errors import MissingDependencyError, UsageError, did_you_mean
+
+Backend = Literal["tensorflow", "jax", "torch"]
+DEFAULT_BACKEND: Backend = "tensorflow"
+
+
+def import_keras(backend: str | None = None) -> ModuleType:
+    """Imports Keras on a backend; takes seconds the first time.
+
+    Args:
+        backend: "tensorflow", "jax" or "torch"; None keeps what KERAS_BACKEND says, or
+            TensorFlow, the fastest on a CPU for the networks here.
+
+    Raises:
+        UsageError: an unknown backend, or Keras already runs on another one.
+        MissingDependencyError: the backend is not installed.
+    """
+    wanted = backend or os.environ.get("KERAS_BACKEND", DEFAULT_BACKEND)
+    known = list(get_args(Backend))
+    if wanted not in known:
+        raise UsageError(
+            f"Unknown backend '{wanted}'.{did_you_mean(wanted, known)} "
+            f"Expected one of {', '.join(known)}."
+        )
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = wanted
+        # TensorFlow greets with a page of notices about the processor; errors still show.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        import keras
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"The backend '{wanted}' needs the package '{error.name}', which is not installed: "
+            f"pip install {error.name}"
+        ) from error
+    if backend and keras.backend.backend() != backend:
+        raise UsageError(
+            f"Keras already runs on '{keras.backend.backend()}' in this process, which cannot "
+            f"change to '{backend}'. Start a new one with KERAS_BACKEND={backend}."
+        )
+    return keras  # type: ignore[no-any-return]

@@ -1,0 +1,100 @@
+"""The three classic networks of Keras's image tutorials: convolve, pool, flatten, decide.
+
+    classic-28   Conv 32 - pool - dense 64                       347,146 parameters at 28x28x1
+    classic-32   Conv 32 - pool - conv 64 - pool - conv 64 - dense 64    319,178 at 32x32x3
+    classic-64   Conv 32 - pool - conv 64 - pool - dense 128           1,626,442 at 64x64x3
+
+Parameters are for 10 classes. Every network takes any picture size that leaves pixels to look
+at and any number of classes. Input is uint8 pixels; the first layer scales them to 0..1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tellapart.errors import ModelError
+from tellapart.models.backend import import_keras
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What sets one classic network apart from the others.
+
+    Attributes:
+        filters: of each 3x3 convolution; all but the last of `classic-32` are pooled.
+        padding: "valid" loses a rim of one pixel at each convolution, "same" does not.
+        pools: how many of the convolutions are followed by 2x2 max pooling.
+        units: of the dense layer before the output.
+    """
+
+    filters: tuple[int, ...]
+    padding: Literal["valid", "same"]
+    pools: int
+    units: int
+
+
+CLASSIC: dict[str, Architecture] = {
+    "classic-28": Architecture(filters=(32,), padding="valid", pools=1, units=64),
+    "classic-32": Architecture(filters=(32, 64, 64), padding="same", pools=2, units=64),
+    "classic-64": Architecture(filters=(32, 64), padding="valid", pools=2, units=128),
+}
+
+
+def build_classic(name: str, input_shape: tuple[int, int, int], classes: int) -> Any:
+    """Builds one of the classic networks with fresh weights.
+
+    Args:
+        name: a key of `CLASSIC`.
+        input_shape: height, width, channels of the uint8 pixels it will be given.
+        classes: width of the softmax output.
+
+    Returns:
+        A `keras.Sequential`, (batch, height, width, channels) uint8 to (batch, classes) float32.
+
+    Raises:
+        ModelError: a layer would be left without pixels; the layer is named.
+    """
+    keras = import_keras()
+    network = keras.Sequential([keras.Input(input_shape, dtype="uint8", name="pixels")], name=name)
+    for layer in _layers(CLASSIC[name], classes):
+        _add(network, layer, name, input_shape)
+    return network
+
+
+def _layers(architecture: Architecture, classes: int) -> list[Any]:
+    from keras import layers
+
+    stack: list[Any] = [layers.Rescaling(1 / 255, name="normalise")]
+    for number, filters in enumerate(architecture.filters, start=1):
+        stack.append(
+            layers.Conv2D(
+                filters, 3, padding=architecture.padding, activation="relu", name=f"conv_{number}"
+            )
+        )
+        if number <= architecture.pools:
+            stack.append(layers.MaxPooling2D(2, name=f"pool_{number}"))
+    return [
+        *stack,
+        layers.Flatten(name="flatten"),
+        layers.Dense(architecture.units, activation="relu", name="dense"),
+        layers.Dense(classes, activation="softmax", name="output"),
+    ]
+
+
+def _add(network: Any, layer: Any, name: str, input_shape: tuple[int, int, int]) -> None:
+    before = network.output_shape[1:] if network.layers else input_shape
+    try:
+        network.add(layer)
+        fits = 0 not in network.output_shape
+    except ValueError:  # Keras: "Computed output size would be negative"
+        fits = False
+    if not fits:
+        window = (layer.kernel_size if hasattr(layer, "kernel_size") else layer.pool_size)[0]
+        height, width, channels = input_shape
+        raise ModelError(
+            f"{name} is too deep for pictures of {height}x{width}x{channels}: layer "
+            f"'{layer.name}' looks through a window of {window}x{window} pixels, but only "
+            f"{before[0]}x{before[1]} are left there. Choose a larger --image-size, or a network "
+            "with fewer layers."
+        )

@@ -1,0 +1,199 @@
+"""A run is a folder: training writes it, everything else reads it.
+
+runs/<data>-<n>/
+  run.json           recipe, versions, machine, data fingerprint, status
+  split.csv          which picture is in which part
+  events.jsonl       what happened, a line each
+  results.csv        a row an epoch
+  model.keras        the trained network
+  classifier.onnx    the classifier in one file
+  evaluation.json    accuracy with interval, per class, confusion matrix, mistakes
+  predictions.csv    every test picture: actual, predicted, probabilities
+  trace.json         the data flow, layer by layer
+  plots/*.png        curves, confusion matrix, samples
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from tellapart.errors import RunError, did_you_mean
+from tellapart.files import write_error, write_json
+
+Status = Literal["running", "finished", "interrupted", "failed"]
+
+RUN_JSON = "run.json"
+SPLIT_CSV = "split.csv"
+EVENTS_JSONL = "events.jsonl"
+RESULTS_CSV = "results.csv"
+MODEL_KERAS = "model.keras"
+CLASSIFIER_ONNX = "classifier.onnx"
+EVALUATION_JSON = "evaluation.json"
+PREDICTIONS_CSV = "predictions.csv"
+TRACE_JSON = "trace.json"
+PLOTS = "plots"
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder. Paths in it come from the constants of this module."""
+
+    path: Path
+
+    @classmethod
+    def create(
+        cls, name: str, *, out: Path | None = None, parent: Path = Path("runs")
+    ) -> RunFolder:
+        """Makes a new folder: `out`, or the next free `parent/name-<n>`.
+
+        The number is taken by making the folder, so two processes never share one.
+
+        Raises:
+            RunError: `out` exists and is not empty.
+            TellapartError: the folder cannot be made.
+        """
+        try:
+            if out is not None:
+                return cls(_make_named(out))
+            parent.mkdir(parents=True, exist_ok=True)
+            return cls(_make_next(parent, _slug(name)))
+        except OSError as error:
+            raise write_error(out or parent, error) from error
+
+    @classmethod
+    def open(cls, path: Path | str) -> RunFolder:
+        """Opens an existing run folder.
+
+        Raises:
+            RunError: there is none at `path`.
+        """
+        path = Path(path)
+        if (path / RUN_JSON).is_file():
+            return cls(path)
+        siblings = [run.path.name for run in find_runs(path.parent)] if path.parent.is_dir() else []
+        what = "has no run.json: it is not a run folder" if path.exists() else "does not exist"
+        raise RunError(f"{path} {what}.{did_you_mean(path.name, siblings)}")
+
+    def file(self, name: str) -> Path:
+        """The path of a file of the run; its folder is made if need be."""
+        path = self.path / name
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
+        return path
+
+    def read_info(self) -> dict[str, Any]:
+        """Reads `run.json`.
+
+        Raises:
+            RunError: it is damaged or of a newer format.
+        """
+        path = self.path / RUN_JSON
+        try:
+            info = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
+        version = info.get("format_version") if isinstance(info, dict) else None
+        if version != FORMAT_VERSION:
+            raise RunError(
+                f"{path} has format version {version!r}; this tellapart reads {FORMAT_VERSION}."
+            )
+        return dict(info)
+
+    def write_info(self, info: dict[str, Any]) -> None:
+        """Writes `run.json` atomically."""
+        write_json(self.file(RUN_JSON), {"format_version": FORMAT_VERSION} | info)
+
+
+def find_runs(parent: Path) -> list[RunFolder]:
+    """The run folders in `parent`, the oldest first."""
+    return [RunFolder(path) for _, path in sorted(_runs_by_age(parent))]
+
+
+def describe_machine() -> dict[str, Any]:
+    """What a figure was measured on: system, processor, cores."""
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "processor": _processor_name(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+def describe_versions() -> dict[str, str]:
+    """Versions of what decides a result, of those that are installed."""
+    packages = (
+        "tellapart", "keras", "tensorflow", "tensorflow-cpu", "jax", "torch",
+        "numpy", "pillow", "onnx", "onnxruntime", "tf2onnx",
+    )  # fmt: skip
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def now() -> str:
+    """The time as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _make_named(out: Path) -> Path:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(
+            f"{out} exists already and is not an empty folder. Nothing is overwritten: name "
+            "another folder with --out, or leave --out away to get the next free one."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def _make_next(parent: Path, name: str) -> Path:
+    taken = (re.fullmatch(re.escape(name) + r"-(\d+)", entry.name) for entry in parent.iterdir())
+    number = 1 + max((int(match[1]) for match in taken if match), default=0)
+    while True:
+        path = parent / f"{name}-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def _slug(name: str) -> str:
+    """A name that is safe as a folder's on every system, in any script."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "run"
+
+
+def _runs_by_age(parent: Path) -> Iterator[tuple[float, Path]]:
+    for entry in parent.iterdir():
+        info = entry / RUN_JSON
+        if info.is_file():
+            yield info.stat().st_mtime, entry
+
+
+def _processor_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        match = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text(errors="replace"))
+        if match:
+            return match[1]
+    return platform.processor() or "unknown"

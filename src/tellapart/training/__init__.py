@@ -1,0 +1,1 @@
+"""Training a network, and telling how it goes."""

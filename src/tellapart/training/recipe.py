@@ -1,0 +1,256 @@
+"""A recipe: everything that decides a run, in one frozen value.
+
+Every option has the name that Keras gives it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from tellapart.data.dataset import Dataset
+from tellapart.errors import UsageError, did_you_mean
+from tellapart.images import ImageSpec, Interpolation, Resize
+
+Loss = Literal["sparse_categorical_crossentropy", "categorical_crossentropy"]
+
+RECIPES = ("auto", "classic")
+
+SMALL_DATA_UPDATES = 2_000
+"""`auto` trains for at least so many updates: 3 epochs of 1,400 pictures would be only 130."""
+
+MAX_AUTO_EPOCHS = 60
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run.
+
+    Attributes:
+        name: "classic" is the textbook's, to the letter; "auto" adapts it to the data.
+        model: a network's name, or what the user's own model is called.
+        image_size: height and width that pictures are resized to.
+        channels: 1 (grey) or 3 (colour).
+        resize, interpolation: see `ImageSpec`.
+        rescale: what pixels are multiplied by before the user's own model; None decides.
+        optimizer: a name that `keras.optimizers.get` knows.
+        learning_rate: of the optimizer; None keeps Keras's default for it.
+        loss: integer labels ("sparse_categorical_crossentropy") or one-hot
+            ("categorical_crossentropy"); the same number, the same gradients.
+        label_smoothing: share of each label spread over all classes, 0 to 1.
+        epochs: how often every training picture is seen.
+        batch_size: pictures per update of the weights.
+        validation_split: share of the training pictures set apart to watch training.
+        test_split: share of all pictures set apart to measure the result, where the source has
+            no test part of its own.
+        early_stopping: stop after so many epochs without a lower validation loss; None: never.
+        restore_best_weights: end with the weights of the epoch with the lowest validation loss.
+        seed: decides split, initial weights and order; one seed, one result.
+    """
+
+    name: str
+    model: str
+    image_size: tuple[int, int]
+    channels: int
+    epochs: int
+    batch_size: int = 32
+    validation_split: float = 0.2
+    test_split: float = 0.2
+    loss: Loss = "sparse_categorical_crossentropy"
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    label_smoothing: float = 0.0
+    early_stopping: int | None = None
+    restore_best_weights: bool = False
+    resize: Resize = "squash"
+    interpolation: Interpolation = "bilinear"
+    rescale: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        problems = list(_problems(self))
+        if problems:
+            raise UsageError("The recipe cannot be used: " + "; ".join(problems) + ".")
+
+    @property
+    def image_spec(self) -> ImageSpec:
+        """What the network sees of a picture."""
+        height, width = self.image_size
+        return ImageSpec(height, width, self.channels, self.resize, self.interpolation)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields by name."""
+        return asdict(self) | {"image_size": list(self.image_size)}
+
+
+_CLASSIC: dict[str, dict[str, Any]] = {
+    "classic-28": {
+        "epochs": 3,
+        "batch_size": 32,
+        "validation_split": 0.1,
+        "loss": "sparse_categorical_crossentropy",
+    },
+    "classic-32": {
+        "epochs": 15,
+        "batch_size": 64,
+        "validation_split": 0.2,
+        "loss": "categorical_crossentropy",
+    },
+    "classic-64": {
+        "epochs": 10,
+        "batch_size": 32,
+        "validation_split": 0.2,
+        "loss": "sparse_categorical_crossentropy",
+    },
+}
+"""How each classic network is trained. A model of the user's own is trained as `classic-64`."""
+
+
+def choose_recipe(
+    dataset: Dataset,
+    name: str = "auto",
+    *,
+    input_shape: tuple[int | None, ...] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> tuple[Recipe, str]:
+    """Chooses a recipe for the data.
+
+    Args:
+        dataset: its sample of picture sizes and its length decide.
+        name: one of `RECIPES`.
+        input_shape: (height, width, channels) that the user's own model insists on.
+        options: fields of `Recipe` that the user set; None values are ignored.
+
+    Returns:
+        The recipe, and a sentence that says what was chosen and why.
+
+    Raises:
+        UsageError: an unknown recipe or option, or a value out of range.
+    """
+    if name not in RECIPES:
+        raise UsageError(
+            f"Unknown recipe '{name}'.{did_you_mean(name, list(RECIPES))} "
+            f"Expected one of {', '.join(RECIPES)}."
+        )
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    known = [field.name for field in fields(Recipe) if field.name != "name"]
+    for option in given:
+        if option not in known:
+            raise UsageError(f"Unknown option '{option}'.{did_you_mean(option, known)}")
+    size = _native_size(dataset)
+    channels = max((picture[2] for picture in dataset.sizes), default=3)
+    model, why = _fitting_network(size)
+    if "model" in given:
+        model, why = given["model"], f"{given['model']}, as asked"
+    fallback = size if size is not None and max(size) <= 64 else (64, 64)
+    if input_shape is not None:
+        fallback = (input_shape[0] or fallback[0], input_shape[1] or fallback[1])
+        channels = input_shape[2] or channels
+    settings = _CLASSIC.get(model, _CLASSIC["classic-64"])
+    chosen = {
+        "model": model, "image_size": fallback, "channels": channels, **settings, **given,
+    }  # fmt: skip
+    recipe = Recipe(name=name, **chosen)
+    sentence = f"Network {why}."
+    if name == "auto" and "epochs" not in given:
+        recipe = replace(recipe, epochs=_enough_epochs(recipe, len(dataset)))
+        if recipe.epochs > settings["epochs"]:
+            sentence += (
+                f" {recipe.epochs} epochs instead of {settings['epochs']}, since "
+                f"{len(dataset):,} pictures give few updates an epoch."
+            )
+    return recipe, sentence
+
+
+def _native_size(dataset: Dataset) -> tuple[int, int] | None:
+    """The pictures' own height and width, if all those sampled agree."""
+    sizes = {(height, width) for height, width, _ in dataset.sizes}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _fitting_network(size: tuple[int, int] | None) -> tuple[str, str]:
+    if size is None:
+        return "classic-64", "classic-64, since the pictures differ in size"
+    text = f"since the pictures are {size[0]}x{size[1]}"
+    if max(size) <= 28:
+        return "classic-28", f"classic-28, {text}"
+    if max(size) <= 48:
+        return "classic-32", f"classic-32, {text}"
+    return "classic-64", f"classic-64, {text}"
+
+
+def _enough_epochs(recipe: Recipe, pictures: int) -> int:
+    trained = pictures * (1 - recipe.test_split) * (1 - recipe.validation_split)
+    updates = max(1, math.ceil(trained / recipe.batch_size))
+    return max(recipe.epochs, min(MAX_AUTO_EPOCHS, math.ceil(SMALL_DATA_UPDATES / updates)))
+
+
+def _problems(recipe: Recipe) -> list[str]:
+    found = []
+    checks: dict[str, tuple[Any, bool, str]] = {
+        "epochs": (recipe.epochs, _whole(recipe.epochs, 1), "a whole number of at least 1"),
+        "batch_size": (
+            recipe.batch_size,
+            _whole(recipe.batch_size, 1),
+            "a whole number of at least 1",
+        ),
+        "validation_split": (
+            recipe.validation_split,
+            _within(recipe.validation_split, 0, 1),
+            "a share of at least 0 and below 1",
+        ),
+        "test_split": (
+            recipe.test_split,
+            _within(recipe.test_split, 0, 1),
+            "a share of at least 0 and below 1",
+        ),
+        "label_smoothing": (
+            recipe.label_smoothing,
+            _within(recipe.label_smoothing, 0, 1),
+            "a share of at least 0 and below 1",
+        ),
+        "learning_rate": (
+            recipe.learning_rate,
+            recipe.learning_rate is None
+            or (_number(recipe.learning_rate) and 0 < recipe.learning_rate < math.inf),
+            "a number above 0",
+        ),
+        "early_stopping": (
+            recipe.early_stopping,
+            recipe.early_stopping is None or _whole(recipe.early_stopping, 1),
+            "a whole number of epochs, at least 1",
+        ),
+        "loss": (recipe.loss, recipe.loss in get_args(Loss), " or ".join(get_args(Loss))),
+        "seed": (
+            recipe.seed,
+            _whole(recipe.seed, 0) and recipe.seed < 2**32,
+            "a whole number from 0 to 2**32 - 1",
+        ),
+    }
+    for option, (value, fine, expected) in checks.items():
+        if not fine:
+            found.append(f"{option} is {value!r}, expected {expected}")
+    try:
+        _ = recipe.image_spec
+    except (UsageError, TypeError, ValueError) as error:
+        found.append(str(error).rstrip("."))
+    if recipe.label_smoothing and recipe.loss == "sparse_categorical_crossentropy":
+        found.append("label_smoothing needs the loss categorical_crossentropy (one-hot labels)")
+    if not recipe.validation_split and (recipe.early_stopping or recipe.restore_best_weights):
+        # Without validation pictures the training loss would decide, and reward overfitting.
+        found.append("early_stopping and restore_best_weights need a validation_split above 0")
+    return found
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _within(value: Any, low: float, high: float) -> bool:
+    return _number(value) and low <= value < high

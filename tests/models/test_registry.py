@@ -1,0 +1,130 @@
+"""What users bring as a model, checked before training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tellapart.errors import ModelError, UsageError
+from tellapart.models import registry
+
+SHAPE = (8, 8, 3)
+
+
+def small(activation: str | None = "softmax", classes: int = 4, shape: Any = SHAPE) -> Any:
+    return keras.Sequential(
+        [
+            keras.Input(shape),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(classes, activation=activation),
+        ],
+        name="mine",
+    )
+
+
+def probabilities(network: registry.Network) -> np.ndarray[Any, Any]:
+    pixels = np.random.default_rng(1).integers(0, 256, (5, *SHAPE), dtype=np.uint8)
+    return np.asarray(network.model(pixels))
+
+
+def test_a_users_model_is_given_pixels_from_0_to_1() -> None:
+    seen = keras.Sequential([keras.Input(SHAPE), keras.layers.GlobalAveragePooling2D()])
+    seen.add(keras.layers.Dense(4, activation="softmax"))
+    network = registry.build(seen, SHAPE, 4)
+    inner = keras.Model(network.model.inputs[0], network.model.get_layer("normalise").output)
+    assert np.asarray(inner(np.full((1, *SHAPE), 255, np.uint8))).max() == pytest.approx(1.0)
+    assert "scaled to 0..1" in " ".join(network.notes)
+
+
+def test_a_model_that_normalises_itself_is_given_0_to_255() -> None:
+    own = keras.Sequential([keras.Input(SHAPE), keras.layers.Rescaling(1 / 127.5, offset=-1)])
+    own.add(keras.layers.Flatten())
+    own.add(keras.layers.Dense(4, activation="softmax"))
+    network = registry.build(own, SHAPE, 4)
+    assert float(network.model.get_layer("normalise").scale) == 1.0
+    assert "0..255" in " ".join(network.notes)
+
+
+def test_logits_get_a_softmax_and_a_note() -> None:
+    network = registry.build(small(activation=None), SHAPE, 4)
+    assert np.allclose(probabilities(network).sum(axis=1), 1, atol=1e-6)
+    assert "softmax was added" in " ".join(network.notes)
+
+
+def test_a_sigmoid_output_is_refused() -> None:
+    with pytest.raises(ModelError, match="do not add up to 1"):
+        registry.build(small(activation="sigmoid"), SHAPE, 4)
+
+
+def test_both_mismatches_are_reported_together() -> None:
+    with pytest.raises(ModelError) as caught:
+        registry.build(small(classes=5, shape=(9, 8, 3)), SHAPE, 4)
+    assert "takes pictures of 9x8x3, but the pictures are 8x8x3" in str(caught.value)
+    assert "gives 5 classes, but the data have 4" in str(caught.value)
+
+
+def test_an_output_that_is_no_vector_is_refused() -> None:
+    picture_out = keras.Sequential([keras.Input(SHAPE), keras.layers.Conv2D(4, 3)])
+    with pytest.raises(ModelError, match=r"expected one output of \(batch, 4\)"):
+        registry.build(picture_out, SHAPE, 4)
+
+
+def test_a_function_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import keras\n"
+        "def build(input_shape, classes):\n"
+        "    return keras.Sequential([keras.Input(input_shape), keras.layers.Flatten(),\n"
+        "        keras.layers.Dense(classes, activation='softmax')])\n"
+    )
+    resolved = registry.resolve(f"{file}:build")
+    assert registry.build(resolved, SHAPE, 4).model.output_shape == (None, 4)
+    with pytest.raises(UsageError, match="has no function 'biuld'. Did you mean 'build'"):
+        registry.resolve(f"{file}:biuld")
+    with pytest.raises(UsageError, match="There is no file .*absent.py"):
+        registry.resolve(str(tmp_path / "absent.py") + ":build")
+
+
+def test_a_function_that_returns_no_model_is_refused() -> None:
+    def build(input_shape: Any, classes: int) -> str:
+        return "a model"
+
+    with pytest.raises(ModelError, match=r"build\(\) returned str: expected a keras.Model"):
+        registry.build(build, SHAPE, 4)
+
+
+def test_a_function_with_other_arguments_is_refused() -> None:
+    def build(width: int) -> Any:
+        return small()
+
+    with pytest.raises(ModelError, match=r"expected a function of\s+\(input_shape, classes\)"):
+        registry.build(build, SHAPE, 4)
+
+
+def test_an_unknown_name_suggests_the_closest() -> None:
+    with pytest.raises(UsageError, match="Unknown model 'clasic-32'. Did you mean 'classic-32'"):
+        registry.resolve("clasic-32")
+
+
+def test_a_keras_file_round_trips(tmp_path: Path) -> None:
+    small().save(tmp_path / "mine.keras")
+    resolved = registry.resolve(tmp_path / "mine.keras")
+    assert registry.fixed_input_shape(resolved) == SHAPE
+    assert registry.build(resolved, SHAPE, 4).model.output_shape == (None, 4)
+
+
+def test_a_damaged_keras_file_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "bad.keras").write_bytes(b"PK\x03\x04 not really")
+    with pytest.raises(ModelError, match="bad.keras cannot be loaded as a Keras model"):
+        registry.resolve(tmp_path / "bad.keras")
+
+
+def test_a_keras_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
+    evil = keras.Sequential([keras.Input(SHAPE), keras.layers.Lambda(lambda x: x[:, 0, 0, :])])
+    evil.save(tmp_path / "evil.keras")
+    with pytest.raises(ModelError, match="evil.keras cannot be loaded"):
+        registry.resolve(tmp_path / "evil.keras")

@@ -1,0 +1,156 @@
+"""The recipes of the tutorials, and what is chosen when nothing is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tellapart.data.dataset import UNASSIGNED, Dataset
+from tellapart.errors import UsageError
+from tellapart.images import Raw
+from tellapart.training.recipe import Recipe, choose_recipe
+
+
+@dataclass
+class NoSource:
+    key: str = "none"
+
+    def read(self, index: int) -> Raw:
+        raise AssertionError("choosing a recipe reads no picture")
+
+
+def dataset(count: int, *sizes: tuple[int, int, int]) -> Dataset:
+    return Dataset(
+        name="made-up",
+        location="made-up",
+        class_names=("a", "b"),
+        paths=[str(i) for i in range(count)],
+        labels=np.arange(count) % 2,
+        parts=np.full(count, UNASSIGNED, np.int8),
+        source=NoSource(),
+        sizes=sizes,
+    )
+
+
+def values(recipe: Recipe) -> tuple[Any, ...]:
+    return (
+        recipe.model,
+        recipe.image_size,
+        recipe.channels,
+        recipe.epochs,
+        recipe.batch_size,
+        recipe.validation_split,
+        recipe.loss,
+        recipe.optimizer,
+    )
+
+
+def test_the_three_classic_recipes() -> None:
+    sparse, one_hot = "sparse_categorical_crossentropy", "categorical_crossentropy"
+    mnist, _ = choose_recipe(dataset(70_000, (28, 28, 1)), "classic")
+    assert values(mnist) == ("classic-28", (28, 28), 1, 3, 32, 0.1, sparse, "adam")
+    cifar, _ = choose_recipe(dataset(60_000, (32, 32, 3)), "classic")
+    assert values(cifar) == ("classic-32", (32, 32), 3, 15, 64, 0.2, one_hot, "adam")
+    large, _ = choose_recipe(dataset(1_000, (64, 64, 3)), "classic")
+    assert values(large) == ("classic-64", (64, 64), 3, 10, 32, 0.2, sparse, "adam")
+
+
+def test_pictures_of_different_sizes_become_64_by_64() -> None:
+    recipe, why = choose_recipe(dataset(500, (375, 500, 3), (500, 375, 3)), "classic")
+    assert (recipe.model, recipe.image_size) == ("classic-64", (64, 64))
+    assert "differ in size" in why
+
+
+def test_large_pictures_of_one_size_become_64_by_64() -> None:
+    recipe, _ = choose_recipe(dataset(500, (480, 640, 3)), "classic")
+    assert (recipe.model, recipe.image_size) == ("classic-64", (64, 64))
+
+
+def test_one_colour_picture_makes_it_a_colour_recipe() -> None:
+    recipe, _ = choose_recipe(dataset(500, (28, 28, 1), (28, 28, 3)), "classic")
+    assert recipe.channels == 3
+
+
+def test_auto_gives_small_data_more_epochs_and_says_so() -> None:
+    # 1,797 * 0.8 * 0.9 = 1,294 pictures, 41 updates an epoch; 2,000 / 41 = 48.8 epochs
+    recipe, why = choose_recipe(dataset(1_797, (8, 8, 1)), "auto")
+    assert (recipe.model, recipe.epochs) == ("classic-28", 49)
+    assert "49 epochs instead of 3" in why
+    large, _ = choose_recipe(dataset(70_000, (28, 28, 1)), "auto")
+    assert large.epochs == 3
+
+
+def test_every_value_can_be_set() -> None:
+    options = {
+        "model": "classic-64",
+        "image_size": (48, 40),
+        "channels": 1,
+        "epochs": 2,
+        "batch_size": 7,
+        "validation_split": 0.3,
+        "test_split": 0.4,
+        "loss": "categorical_crossentropy",
+        "optimizer": "sgd",
+        "learning_rate": 0.5,
+        "label_smoothing": 0.1,
+        "early_stopping": 3,
+        "restore_best_weights": True,
+        "resize": "pad",
+        "interpolation": "lanczos",
+        "rescale": 1.0,
+        "seed": 9,
+    }
+    recipe, _ = choose_recipe(dataset(100, (28, 28, 3)), "auto", options=options)
+    assert {key: getattr(recipe, key) for key in options} == options
+    assert recipe.image_spec.shape == (48, 40, 1)
+
+
+def test_an_input_shape_that_the_model_insists_on() -> None:
+    recipe, _ = choose_recipe(
+        dataset(100, (28, 28, 1)), input_shape=(96, None, 3), options={"model": "mine"}
+    )
+    assert recipe.image_size == (96, 28)
+    assert recipe.channels == 3
+
+
+def test_all_problems_are_reported_together() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose_recipe(
+            dataset(100, (28, 28, 1)),
+            options={"epochs": 0, "batch_size": -1, "learning_rate": 0.0, "validation_split": 1},
+        )
+    text = str(caught.value)
+    assert "epochs is 0, expected a whole number of at least 1" in text
+    assert "batch_size is -1" in text
+    assert "learning_rate is 0.0, expected a number above 0" in text
+    assert "validation_split is 1, expected a share of at least 0 and below 1" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"loss": "mse"}, "loss is 'mse', expected sparse_categorical_crossentropy or"),
+        ({"image_size": (0, 8)}, "Image height 0: expected a whole number from 1 to 4096"),
+        ({"channels": 2}, "Image channels 2: expected 1"),
+        ({"resize": "stretch"}, "Image resize 'stretch': expected one of crop, pad, squash"),
+        ({"label_smoothing": 0.1}, "label_smoothing needs the loss categorical_crossentropy"),
+        (
+            {"validation_split": 0.0, "early_stopping": 2},
+            "need a validation_split above 0",
+        ),
+        ({"seed": -1}, "seed is -1"),
+        ({"epoch": 3}, "Unknown option 'epoch'. Did you mean 'epochs'"),
+    ],
+)
+def test_a_value_out_of_range(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose_recipe(dataset(100, (28, 28, 1)), options=options)
+    assert words in str(caught.value)
+
+
+def test_an_unknown_recipe_suggests_the_closest() -> None:
+    with pytest.raises(UsageError, match="Unknown recipe 'clasic'. Did you mean 'classic'"):
+        choose_recipe(dataset(100, (28, 28, 1)), "clasic")
