@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def write_arrays(name: str, path: Path) -> None:
     dataset = tellapart.load(DATA / f"{name}.tar.gz")
     store = open_store(dataset, ImageSpec(*SHAPES[name]))
     parts = {"train": 0, "test": 3}  # places in tellapart.data.dataset.PARTS
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for part, code in parts.items():
         rows = np.flatnonzero(dataset.parts == code)
         pixels = store.pixels[rows]

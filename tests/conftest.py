@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def save_picture(
 ) -> None:
     """Writes a picture of one colour with a little noise, `size` as (width, height)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(abs(hash((str(path), colour))) % 2**32)
+    rng = np.random.default_rng(zlib.crc32(f"{path.name} {colour}".encode()))
     noise = rng.integers(-20, 21, (size[1], size[0], 3))
     pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
     Image.fromarray(pixels).save(path)

@@ -346,7 +346,10 @@ def _make_session(content: bytes, path: Path) -> Any:
     # Never take the bytes for ONNX Runtime's own format, which `parse_bundle` does not check.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # No fallback: it prints to stdout and tries the same again.
+        return onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as error:  # ONNX Runtime's errors share no base class
         raise ClassifierFileError(
             f"{path} was refused by ONNX Runtime {onnxruntime.__version__}: {_first_line(error)}. "
@@ -363,7 +366,7 @@ def _cores() -> int:
 
 def _job(picture: Picture | NamedPicture) -> NamedPicture:
     """Names a picture, and says how to get at it."""
-    if isinstance(picture, tuple):
+    if isinstance(picture, tuple) and len(picture) == 2 and callable(picture[1]):
         return picture
     if isinstance(picture, str | Path):
         return str(picture), partial(Path, picture)

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tellapart.errors import ImageError, UsageError
 
@@ -159,7 +159,9 @@ def picture_size(raw: Raw, name: str = "") -> tuple[int, int, int]:
     try:
         image = _open(raw, name)
         width, height = image.size
-        if image.getexif().get(0x0112, 1) >= 5:  # the EXIF orientations that lie on their side
+        # Of a PNG, Pillow looks for EXIF behind the pixels and decodes them all on the way.
+        exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
+        if exif.get(0x0112, 1) >= 5:  # the orientations that lie on their side
             width, height = height, width
         grey = image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
         return height, width, 1 if grey else 3
@@ -187,7 +189,7 @@ def _open(raw: Raw, name: str) -> Image.Image:
         raise ImageError(name, f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
     try:
         return Image.open(raw if isinstance(raw, Path) else io.BytesIO(raw), formats=FORMATS)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageError(name, _describe_content(raw)) from None
 
 
@@ -232,9 +234,14 @@ def _fit(image: Image.Image, spec: ImageSpec) -> Pixels:
         elif spec.resize == "crop":
             image = ImageOps.fit(image, size, resampling)
         else:
-            colour = Image.new("RGB", (1, 1), spec.background).convert(image.mode).getpixel((0, 0))
-            image = ImageOps.pad(image, size, resampling, color=colour)
+            bars = spec.background if spec.channels == 3 else _luma(spec.background)
+            image = ImageOps.pad(image, size, resampling, color=bars)
     return np.array(image, dtype=np.uint8).reshape(spec.shape)
+
+
+def _luma(colour: tuple[int, int, int]) -> int:
+    pixel = Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0))
+    return int(pixel)  # type: ignore[arg-type]  # one number in mode "L"
 
 
 def _describe_content(raw: bytes | Path) -> str:

@@ -243,14 +243,15 @@ class _Session:
         probabilities = trainer.predict(model, self.store.pixels, self.parts.test)
         evaluation = self._evaluate(probabilities)
         self._export(model, probabilities, evaluation)
-        self._report(model, probabilities, evaluation)
+        self._trace(model)
+        self._plot(probabilities, evaluation)
         interrupted = history.end.reason == "interrupted"
         self._finish(evaluation, history.end.reason, interrupted=interrupted)
         return Run(
             self.folder.path,
             evaluation,
             recipe,
-            read_results(self.folder.file(runs.RESULTS_CSV)) if history.epochs else [],
+            read_results(self.folder.file(runs.RESULTS_CSV)),
             model,
             interrupted,
         )
@@ -359,9 +360,7 @@ class _Session:
             yield self.dataset.paths[index], partial(self.dataset.source.read, index)
             self.emit(Progressed("checking the export", done, total))
 
-    def _report(
-        self, model: Any, probabilities: npt.NDArray[np.float32], evaluation: Evaluation
-    ) -> None:
+    def _trace(self, model: Any) -> None:
         from tellapart.explanation.flow import data_flow
 
         stages = data_flow(model, len(self.dataset))
@@ -369,6 +368,33 @@ class _Session:
             self.folder.file(runs.TRACE_JSON),
             {"images": len(self.dataset), "data_flow": [stage.to_json() for stage in stages]},
         )
+
+    def _plot(self, probabilities: npt.NDArray[np.float32], evaluation: Evaluation) -> None:
+        from tellapart.evaluation import plots, worst_mistakes
+
+        title = f"{self.plan.recipe.model} on {self.dataset.name}"
+        test, names = self.parts.test, self.dataset.class_names
+        sources = [self.dataset.paths[i] for i in test]
+        labels, said = self.dataset.labels[test], probabilities.argmax(axis=1)
+
+        def draw(plot: Any, rows: npt.NDArray[np.int64], name: str, what: str) -> None:
+            plot(
+                self.store.pixels[test[rows]],
+                [names[k] for k in labels[rows]],
+                [names[k] for k in said[rows]],
+                probabilities.max(axis=1)[rows].tolist(),
+                self.folder.file(f"{runs.PLOTS}/{name}.png"),
+                title=f"{title}: {what}",
+            )
+
+        history = read_results(self.folder.file(runs.RESULTS_CSV))
+        plots.plot_curves(history, self.folder.file(f"{runs.PLOTS}/curves.png"), title=title)
+        plots.plot_confusion(
+            evaluation, self.folder.file(f"{runs.PLOTS}/confusion.png"), title=title
+        )
+        draw(plots.plot_samples, plots.choose_samples(labels, said), "samples", "test pictures")
+        worst = worst_mistakes(probabilities, labels, sources, plots.TILES)
+        draw(plots.plot_mistakes, worst, "mistakes", "the most confident mistakes")
 
     def _finish(self, evaluation: Evaluation, reason: str, *, interrupted: bool) -> None:
         seconds = time.monotonic() - self.started

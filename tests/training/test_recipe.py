@@ -75,12 +75,26 @@ def test_one_colour_picture_makes_it_a_colour_recipe() -> None:
 
 
 def test_auto_gives_small_data_more_epochs_and_says_so() -> None:
-    # 1,797 * 0.8 * 0.9 = 1,294 pictures, 41 updates an epoch; 2,000 / 41 = 48.8 epochs
-    recipe, why = choose_recipe(dataset(1_797, (8, 8, 1)), "auto")
-    assert (recipe.model, recipe.epochs) == ("classic-28", 49)
-    assert "49 epochs instead of 3" in why
+    # 1,797 * 0.8 * 0.9 = 1,294 pictures, 41 updates an epoch; 1,000 / 41 = 24.4 epochs
+    recipe, why = choose_recipe(dataset(1_797, (20, 20, 1)), "auto")
+    assert (recipe.model, recipe.epochs) == ("classic-28", 25)
+    assert "25 epochs instead of 3" in why
     large, _ = choose_recipe(dataset(70_000, (28, 28, 1)), "auto")
     assert large.epochs == 3
+
+
+def test_auto_smooths_labels_unless_the_loss_is_given() -> None:
+    smoothed, _ = choose_recipe(dataset(100, (28, 28, 1)), "auto")
+    assert (smoothed.loss, smoothed.label_smoothing) == ("categorical_crossentropy", 0.1)
+    sparse = {"loss": "sparse_categorical_crossentropy"}
+    plain, _ = choose_recipe(dataset(100, (28, 28, 1)), "auto", options=sparse)
+    assert plain.label_smoothing == 0
+
+
+def test_tiny_pictures_keep_their_rim() -> None:
+    tiny, why = choose_recipe(dataset(1_797, (8, 8, 1)), "auto")
+    assert tiny.model == "classic-32"
+    assert "no rim should be lost" in why
 
 
 def test_every_value_can_be_set() -> None:

@@ -6,6 +6,7 @@ interrupted. A bug keeps its traceback. Results go to stdout, everything else to
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     try:
         _silence_warnings()
+        _escape_what_stdout_cannot_carry()
         from tellapart.cli.app import app
 
         app(None if arguments is None else list(arguments), prog_name="tellapart")
@@ -41,3 +43,9 @@ def _silence_warnings() -> None:
         import warnings
 
         warnings.simplefilter("ignore")
+
+
+def _escape_what_stdout_cannot_carry() -> None:
+    """Lets a name that the terminal's encoding lacks be escaped rather than end the command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -24,7 +23,21 @@ def datasets(
     from tellapart.data.catalog import CATALOG
 
     if json:
-        print_json([asdict(entry) for entry in CATALOG.values()])
+        print_json(
+            [
+                {
+                    "name": entry.name,
+                    "description": entry.description,
+                    "pictures": entry.pictures,
+                    "picture_size": list(entry.picture_size),
+                    "class_names": list(entry.class_names),
+                    "source": entry.source,
+                    "licence": entry.licence,
+                    "needs_download": entry.needs_download,
+                }
+                for entry in CATALOG.values()
+            ]
+        )
         return
     print_table(
         ("name", "pictures", "size", "classes", "what", "download"),
@@ -32,7 +45,7 @@ def datasets(
             (
                 entry.name,
                 f"{entry.pictures:,}",
-                "x".join(map(str, entry.size)),
+                "x".join(map(str, entry.picture_size)),
                 entry.classes,
                 entry.description,
                 "yes" if entry.needs_download else "no",

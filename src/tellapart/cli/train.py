@@ -110,8 +110,9 @@ def train(
 ) -> None:
     """Train a classifier and measure it.
 
-    Splits the pictures, sets a test part aside, trains, evaluates, writes one portable classifier file that is proven
-    equal to the trained network, and prints the test accuracy with its interval.
+    Splits the pictures, sets a test part aside, trains, evaluates, writes one portable classifier
+    file that is proven equal to the trained network, and prints the test accuracy with its
+    interval.
     """
     size = parse_image_size(image_size)
     from tellapart.pipeline import train as run_pipeline

@@ -12,11 +12,11 @@ import hashlib
 import json
 import threading
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tellapart.data.cache import building, entry_folder, read_index
+from tellapart.data.cache import building, discard, entry_folder, read_index
 from tellapart.data.dataset import Dataset
 from tellapart.data.layout import arrange
 from tellapart.data.listing import (
@@ -161,7 +161,10 @@ def _recall(key: str) -> _Known | None:
         kept = json.loads((folder / "listing.json").read_text(encoding="utf-8"))
         listing = Listing(**kept["listing"])
         sizes = tuple((int(h), int(w), int(c)) for h, w, c in kept["sizes"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except OSError:
+        return None
+    except (ValueError, TypeError, KeyError):
+        discard(folder)  # the size is right, the content is not
         return None
     return _Known(listing, sizes)
 
@@ -169,5 +172,6 @@ def _recall(key: str) -> _Known | None:
 def _remember(key: str, location: str, known: _Known) -> None:
     # Without a cache that can be written the archive is only listed again the next time.
     with contextlib.suppress(DataError), building("listing", key, location) as draft:
-        text = json.dumps(asdict(known), separators=(",", ":"))  # ASCII: surrogates survive
+        kept = {"listing": vars(known.listing), "sizes": known.sizes}
+        text = json.dumps(kept, separators=(",", ":"))  # ASCII: surrogates survive
         (draft.folder / "listing.json").write_text(text, encoding="utf-8")

@@ -329,10 +329,8 @@ def _check_trainable(
 
 def _found(tree: _Tree) -> str:
     """Returns what was there instead of pictures."""
-    kinds = [
-        f"{number:,} {extension or 'without an extension'}"
-        for extension, number in tree.others.most_common(5)
-    ]
+    most = sorted(tree.others.items(), key=lambda kind: (-kind[1], kind[0]))[:5]
+    kinds = [f"{number:,} {extension or 'without an extension'}" for extension, number in most]
     if tree.hidden:
         kinds.append(f"{tree.hidden:,} hidden")
     total = tree.others.total() + tree.hidden

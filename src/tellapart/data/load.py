@@ -65,7 +65,7 @@ def load(
     if test is not None or (class_names is not None and not is_npz):
         option = "class_names" if test is None else "test"
         raise UsageError(f"{option} goes with arrays (x, y), not with {location!r}.")
-    dataset = _load_named(location, path, name or _short_name(path), class_names)
+    dataset = _load_named(location, path, class_names)
     return dataset if name is None else replace(dataset, name=name)
 
 
@@ -81,7 +81,7 @@ def _load_tuple(
     return load_arrays(blocks, class_names=class_names, name=name)
 
 
-def _load_named(location: str, path: Path, name: str, class_names: Sequence[str] | None) -> Dataset:
+def _load_named(location: str, path: Path, class_names: Sequence[str] | None) -> Dataset:
     from tellapart.data.catalog import CATALOG, load_catalog
 
     catalog_name = location.lower().replace("_", "-")
@@ -89,7 +89,7 @@ def _load_named(location: str, path: Path, name: str, class_names: Sequence[str]
         if catalog_name in CATALOG:
             return load_catalog(catalog_name)
         raise _not_found(location, path, list(CATALOG))
-    dataset = _load_path(path, name, location, class_names)
+    dataset = _load_path(path, _short_name(path), location, class_names)
     if catalog_name in CATALOG:
         note = f"'{location}' is read from the path of that name, not from the catalog."
         dataset = replace(dataset, notes=(*dataset.notes, note))

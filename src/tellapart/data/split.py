@@ -220,7 +220,7 @@ def apportion(counts: Indices, share: float) -> Indices:
     # 0.1 · 30 is 3.0000000000000004: what floating point adds is not a fraction to hand out.
     quotas = np.where(np.abs(quotas - np.rint(quotas)) < 1e-9, np.rint(quotas), quotas)
     seats = np.maximum(np.floor(quotas), 1).astype(np.int64)
-    left = int(np.floor(quotas.sum() + 0.5)) - int(seats.sum())
+    left = int(np.floor(share * counts.sum() + 0.5 + 1e-9)) - int(seats.sum())
     if left > 0:
         largest = np.argsort(seats - quotas, kind="stable")[:left]
         seats[largest] += 1

@@ -52,7 +52,7 @@ def describe(model: Model) -> str:
     return str(getattr(model, "name", None) or getattr(model, "__name__", type(model).__name__))
 
 
-def resolve(model: Model) -> str | Callable[..., Any]:
+def resolve(model: Model) -> Any:
     """Loads what a model names, so that mistakes show before pictures are read.
 
     Returns:

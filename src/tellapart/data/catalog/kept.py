@@ -9,9 +9,10 @@ from typing import get_args
 import numpy as np
 
 from tellapart.data.arrays import Labelled, digest, load_arrays
-from tellapart.data.cache import FORMAT, building, entry_folder, read_index
+from tellapart.data.cache import FORMAT, building, cache_folder, discard, entry_folder, read_index
 from tellapart.data.catalog.entry import Arrays, CatalogEntry
 from tellapart.data.dataset import Dataset, Part
+from tellapart.errors import DataError
 
 
 def load_entry(entry: CatalogEntry) -> Dataset:
@@ -21,7 +22,10 @@ def load_entry(entry: CatalogEntry) -> Dataset:
         _remember(entry, entry.fetch())
         kept = _recall(entry)
     if kept is None:
-        raise RuntimeError(f"the cache does not give back '{entry.name}'")
+        raise DataError(
+            f"'{entry.name}' was removed from the cache folder {cache_folder()} while it was "
+            "loaded. Start again."
+        )
     arrays, key = kept
     return load_arrays(
         [Labelled(part.x, part.y, part.part) for part in arrays],
@@ -64,5 +68,8 @@ def _recall(entry: CatalogEntry) -> tuple[list[Arrays], str] | None:
             for part in known
         ]
         return arrays, str(index["digest"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        discard(folder)  # the sizes are right, the content is not
         return None

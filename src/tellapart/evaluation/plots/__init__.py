@@ -7,9 +7,10 @@ in (see `text`), and nothing is told by colour alone.
 
 from tellapart.evaluation.plots.confusion import plot_confusion
 from tellapart.evaluation.plots.curves import plot_curves
-from tellapart.evaluation.plots.samples import choose_samples, plot_mistakes, plot_samples
+from tellapart.evaluation.plots.samples import TILES, choose_samples, plot_mistakes, plot_samples
 
 __all__ = [
+    "TILES",
     "choose_samples",
     "plot_confusion",
     "plot_curves",

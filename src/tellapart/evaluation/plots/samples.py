@@ -33,6 +33,7 @@ _PICTURE = 192
 _FRAME = 5
 _BETWEEN = 30
 _NARROWEST, _WIDEST = 216, 310  # room for a caption
+_GAP = 0.08  # between a predicted class and its probability, in inches
 _CAPTION = 66  # two lines and the space to the next row
 
 
@@ -167,7 +168,7 @@ class _Caption:
     def width(self) -> float:
         """What it takes to write it in full, in inches."""
         first = width(self.mark + printable(self.said) + self.percent, SMALL)
-        return max(first, width(printable(self.actual), SMALL))
+        return max(first + _GAP, width(printable(self.actual), SMALL))
 
 
 def _caption(actual: str, said: str, probability: float) -> _Caption:
@@ -176,16 +177,18 @@ def _caption(actual: str, said: str, probability: float) -> _Caption:
     return _Caption(
         mark="✓ " if right else "✗ ",
         said=said,
-        percent="  " + percent,
+        percent=percent,
         actual="" if right else f"is {actual}",
         right=right,
     )
 
 
 def _write(page: Page, caption: _Caption, left: float, top: float, room: float) -> None:
-    name = fit(caption.said, room - width(caption.mark + caption.percent, SMALL), SMALL)
+    rest = width(caption.mark + caption.percent, SMALL) + _GAP
+    name = fit(caption.said, room - rest, SMALL)
     page.text(left, top, caption.mark + name, colour=BLUE if caption.right else VERMILLION)
-    page.text(left + width(caption.mark + name, SMALL), top, caption.percent, colour=FAINT)
+    after = left + width(caption.mark + name, SMALL) + _GAP
+    page.text(after, top, caption.percent, colour=FAINT)
     if caption.actual:
         page.text(left, top + 0.17, fit(caption.actual, room, SMALL))
 

@@ -1,0 +1,113 @@
+"""`tellapart evaluate`, with a classifier that knows the colours of `colour_folder`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Run
+from tests.cli.test_predict import CLI
+from tests.conftest import save_picture
+from tests.test_classifier import run_python
+from tests.tiny_classifier import save_classifier
+
+
+@pytest.fixture
+def mixed(colour_folder: Path) -> Path:
+    """`colour_folder` with 3 of its 12 blue pictures called red."""
+    for number in range(3):
+        source = colour_folder / "blue" / f"{number:02}.png"
+        source.rename(colour_folder / "red" / f"was-blue-{number}.png")
+    return colour_folder
+
+
+def test_the_report(run: Run, here: Path, mixed: Path) -> None:
+    done = run("evaluate", "run", mixed)
+    assert (done.code, done.err) == (0, "")
+    lines = [line.split() for line in done.out.splitlines() if line.strip()]
+    # 33 of 36; the interval of Wilson by hand: centre 0.8781, half width 0.0962.
+    assert done.out.startswith("Accuracy 0.917 (95% interval 0.782 to 0.971) on 36 pictures; loss ")
+    assert ["Class", "Pictures", "Predicted", "Precision", "Recall", "F1"] in lines
+    assert ["blue", "9", "12", "0.750", "1.000", "0.857"] in lines
+    assert ["green", "12", "12", "1.000", "1.000", "1.000"] in lines
+    assert ["red", "15", "12", "1.000", "0.800", "0.889"] in lines
+    assert ["Most", "confused"] in lines
+    assert lines[-1] == ["red", "blue", "3"]
+
+
+def test_no_mistake_shows_no_confusion(run: Run, here: Path, colour_folder: Path) -> None:
+    done = run("evaluate", "run", colour_folder)
+    assert done.out.startswith("Accuracy 1.000")
+    assert "confused" not in done.out
+
+
+def test_json(run: Run, here: Path, mixed: Path) -> None:
+    done = run("evaluate", "run", mixed, "--json")
+    found = json.loads(done.out)
+    assert found["classifier"] == "run/classifier.onnx"
+    assert found["data"] == str(mixed)
+    assert found["accuracy"]["value"] == pytest.approx(33 / 36)
+    assert found["confusion_matrix"] == [[9, 0, 0], [0, 12, 0], [3, 0, 12]]
+
+
+def test_unreadable_pictures_are_counted_and_named(
+    run: Run, here: Path, colour_folder: Path
+) -> None:
+    for number in range(11):
+        (colour_folder / "red" / f"broken-{number:02}.png").write_bytes(b"\x89PNG\r\n\x1a\n no")
+    done = run("evaluate", "run", colour_folder)
+    assert done.code == 0
+    assert "on 36 pictures" in done.out
+    assert "11 pictures could not be read and are not counted:" in done.err
+    assert "red/broken-00.png: is not a picture that can be read" in done.err
+    assert "... and 1 more; --json lists all." in done.err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_class_names_that_the_terminal_cannot_show(here: Path, encoding: str) -> None:
+    save_classifier(here / "cat" / "classifier.onnx", class_names=("green", "猫"))
+    for name in ("green", "猫"):
+        save_picture(here / "data" / name / "1.png", (0, 250, 0))
+    command = [sys.executable, "-m", "tellapart", "evaluate", "cat", "data"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    table = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment).stdout
+    assert ("猫" if encoding == "utf-8" else "\\u732b") in table.decode(encoding)
+    document = subprocess.run(
+        [*command, "--json"], stdout=subprocess.PIPE, check=True, env=environment
+    ).stdout
+    assert json.loads(document.decode(encoding))["class_names"] == ["green", "猫"]
+
+
+def test_a_part(run: Run, here: Path, colour_folder: Path) -> None:
+    split = here / "split"
+    split.mkdir()
+    colour_folder.rename(split / "train")
+    done = run("evaluate", "run", split / "train", "--part", "test")
+    assert done.code == 1
+    assert "has no test part; it has no parts" in done.err
+    done = run("evaluate", "run", split / "train", "--part", "tests")
+    assert done.code == 2
+    assert "Invalid value for '--part'" in done.err
+
+
+def test_unknown_classes(run: Run, here: Path, colour_folder: Path) -> None:
+    (colour_folder / "red").rename(colour_folder / "crimson")
+    done = run("evaluate", "run", colour_folder)
+    assert (done.code, done.out) == (1, "")
+    assert "has classes that run/classifier.onnx does not know: 'crimson'." in done.err
+
+
+def test_tensorflow_and_keras_are_never_imported(here: Path, colour_folder: Path) -> None:
+    code = """
+    from tellapart.cli import main
+    try:
+        main(['evaluate', 'run', sys.argv[1]])
+    except SystemExit:
+        pass
+    print({"tensorflow", "keras", "onnx", "sklearn", "matplotlib"} & set(sys.modules))
+    """
+    assert run_python(code, colour_folder, allowed=CLI).endswith("\nset()\n")

@@ -1,0 +1,352 @@
+"""`tellapart predict`, with probabilities worked out in tests/tiny_classifier.py."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Outcome, Run
+from tests.test_classifier import LIGHT, run_python
+
+ALL = ["photos/blue.png", "photos/broken.jpg", "photos/deeper/green.PNG", "photos/red.png"]
+
+
+def rows(done: Outcome) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(done.out)))
+
+
+def sources(done: Outcome) -> list[str]:
+    return [row["source"] for row in rows(done)]
+
+
+# --- Formats ------------------------------------------------------------------------------------
+
+
+def test_csv_exactly(run: Run, here: Path) -> None:
+    done = run("predict", "run", "photos/red.png", "photos/absent.png", "--format", "csv", "-k2")
+    assert done.out == (
+        "source,label,probability,label_2,probability_2,error\n"
+        "photos/red.png,red,0.800000,blue,0.100000,\n"
+        "photos/absent.png,,,,,no such file or directory\n"
+    )
+    assert (done.code, done.err) == (1, "1 of 2 pictures failed.\n")
+
+
+def test_json_lines(run: Run, here: Path) -> None:
+    done = run("predict", "run/classifier.onnx", "photos/red.png", "--format", "jsonl", "-k", "1")
+    assert (done.code, done.err) == (0, "")
+    (found,) = map(json.loads, done.out.splitlines())
+    assert found == {
+        "source": "photos/red.png",
+        "label": "red",
+        "probability": pytest.approx(0.8),
+        "top": [{"label": "red", "probability": pytest.approx(0.8)}],
+    }
+
+
+@pytest.mark.parametrize(
+    "options", [["--json"], ["--format", "json"], ["--json", "--format", "json"]]
+)
+def test_one_json_document(run: Run, here: Path, options: list[str]) -> None:
+    done = run("predict", "run", "photos", *options)
+    found = json.loads(done.out)
+    assert found["classifier"] == "run/classifier.onnx"
+    assert [item["source"] for item in found["predictions"]] == ALL
+    assert [item.get("label") for item in found["predictions"]] == ["blue", None, "green", "red"]
+    assert "error" in found["predictions"][1]
+    assert (found["count"], found["failed"]) == (4, 1)
+
+
+def test_a_table(run: Run, here: Path) -> None:
+    done = run("predict", "run", "photos")
+    lines = [line.split() for line in done.out.splitlines() if line.strip()]
+    assert lines[0] == ["Picture", "Class", "Probability", "Next", "Error"]
+    assert lines[2] == ["photos/blue.png", "blue", "0.800", "green", "0.100,", "red", "0.100"]
+    assert lines[3][:4] == ["photos/broken.jpg", "-", "-", "-"]
+    assert len(lines) == 6
+
+
+def test_a_table_comes_in_pages(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tellapart.cli.predict.TABLE_PAGE", 3)
+    done = run("predict", "run", *["photos/red.png"] * 7, "-k1")
+    assert done.out.count("Probability") == 3
+    assert done.out.count("photos/red.png") == 7
+    assert "Next" not in done.out
+
+
+def test_names_play_no_tricks_on_the_terminal_and_stay_exact_in_csv(run: Run, here: Path) -> None:
+    name = 'photos/a,"b"\n\x1b[2J=1+1.png'
+    shutil.copy("photos/red.png", name)
+    table = run("predict", "run", name).out
+    assert "\x1b" not in table
+    assert 'photos/a,"b"\\n\\x1b[2J=1+1.png' in table
+    done = run("predict", "run", name, "--format", "csv")
+    assert sources(done) == [name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+@pytest.mark.parametrize(
+    ("format_", "encoding", "shown"),
+    [
+        ("csv", "latin-1", b"photos/caf\xe9 \xe7\x8c\xab.png,red,0.8"),
+        ("jsonl", "ascii", b'"photos/caf\\udce9 \\u732b.png"'),
+        ("json", "utf-8", b'"photos/caf\\udce9 \\u732b.png"'),
+        ("table", "utf-8", b"photos/caf\\udce9 \xe7\x8c\xab.png"),
+    ],
+)
+def test_names_that_are_not_unicode(here: Path, format_: str, encoding: str, shown: bytes) -> None:
+    name = b"photos/caf\xe9 \xe7\x8c\xab.png"
+    shutil.copy(b"photos/red.png", name)
+    done = subprocess.run(
+        [sys.executable, "-m", "tellapart", "predict", "run", name, "--format", format_],
+        stdout=subprocess.PIPE,
+        check=True,
+        env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"},
+    )
+    assert shown in done.stdout
+
+
+def test_formats_that_contradict_each_other(run: Run, here: Path) -> None:
+    done = run("predict", "run", "photos", "--json", "--format", "csv")
+    assert done.code == 2
+    assert done.err == "Error: --json and --format csv contradict each other; give one.\n"
+
+
+# --- Top k --------------------------------------------------------------------------------------
+
+
+def test_never_more_classes_than_there_are(run: Run, here: Path) -> None:
+    done = run("predict", "run", "photos/red.png", "-k", "99", "--format", "csv")
+    assert done.out.splitlines()[0].count("label") == 3
+    done = run("predict", "run", "photos/red.png", "-k", "99", "--format", "jsonl")
+    assert len(json.loads(done.out)["top"]) == 3
+
+
+@pytest.mark.parametrize("option", ["--top-k", "--batch-size"])
+@pytest.mark.parametrize("value", ["0", "-1", "x"])
+def test_numbers_below_one_are_wrong_usage(run: Run, here: Path, option: str, value: str) -> None:
+    done = run("predict", "run", "photos", option, value)
+    assert done.code == 2
+    assert f"Invalid value for '{option}'" in done.err
+
+
+# --- Which pictures -----------------------------------------------------------------------------
+
+
+def test_a_folder_is_searched_in_the_order_of_names(run: Run, here: Path) -> None:
+    assert sources(run("predict", "run", "photos", "--format", "csv")) == ALL
+
+
+def test_links_to_folders_are_not_followed(run: Run, here: Path) -> None:
+    Path("photos/up").symlink_to("..")
+    Path("photos/zlink.png").symlink_to("red.png")
+    found = sources(run("predict", "run", "photos", "--format", "csv"))
+    assert found == [*ALL, "photos/zlink.png"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("photos/*.png", ["photos/blue.png", "photos/red.png"]),
+        ("photos/**/*", ALL),
+        ("photos/**", ALL),
+        ("photos/[br]*.png", ["photos/blue.png", "photos/red.png"]),
+    ],
+)
+def test_patterns(run: Run, here: Path, pattern: str, found: list[str]) -> None:
+    assert sources(run("predict", "run", pattern, "--format", "csv")) == found
+
+
+def test_a_file_whose_name_looks_like_a_pattern(run: Run, here: Path) -> None:
+    shutil.copy("photos/red.png", "photos/[x].png")
+    assert sources(run("predict", "run", "photos/[x].png", "--format", "csv")) == ["photos/[x].png"]
+
+
+def test_a_file_named_by_itself_is_tried_whatever_its_name(run: Run, here: Path) -> None:
+    shutil.copy("photos/red.png", "upload.tmp")
+    (row,) = rows(run("predict", "run", "upload.tmp", "--format", "csv"))
+    assert row["label"] == "red"
+
+
+@pytest.mark.parametrize(
+    ("options", "listed"),
+    [
+        ([], b"photos/red.png\nphotos/blue.png"),
+        ([], b"photos/red.png\r\n\nphotos/blue.png\r\n"),
+        (["--null"], b"photos/red.png\0photos/blue.png\0"),
+        (["-0"], b"photos/red.png\0photos/blue.png"),
+    ],
+)
+def test_a_list_on_stdin(run: Run, here: Path, options: list[str], listed: bytes) -> None:
+    done = run("predict", "run", "-", "--format", "csv", *options, stdin=listed)
+    assert [row["label"] for row in rows(done)] == ["red", "blue"]
+    assert done.code == 0
+
+
+def test_arguments_and_stdin_together(run: Run, here: Path) -> None:
+    done = run("predict", "run", "photos/blue.png", "-", "--format", "csv", stdin=b"photos/red.png")
+    assert sources(done) == ["photos/blue.png", "photos/red.png"]
+
+
+def test_an_empty_list(run: Run, here: Path) -> None:
+    done = run("predict", "run", "-", "--format", "csv")
+    assert done.code == 1
+    assert done.err == "Error: The list on stdin is empty: expected a path a line.\n"
+
+
+def test_what_names_no_picture_is_a_row(run: Run, here: Path) -> None:
+    (here / "empty").mkdir()
+    done = run("predict", "run", "photos/red.png", "empty", "*.gif", "no.png", "--format", "csv")
+    found = {row["source"]: row["error"] for row in rows(done)}
+    assert found["photos/red.png"] == ""
+    assert found["empty"].startswith("the folder holds no pictures (.bmp, .gif, ")
+    assert found["*.gif"].startswith("the pattern matches no pictures (.bmp, ")
+    assert found["no.png"] == "no such file or directory"
+    assert (done.code, done.err) == (1, "3 of 4 pictures failed.\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+def test_a_folder_that_may_not_be_listed_is_a_row(run: Run, here: Path) -> None:
+    (here / "photos" / "deeper").chmod(0)
+    found = rows(run("predict", "run", "photos", "--format", "csv"))
+    assert found[2]["error"] == "the folder cannot be listed (Permission denied)"
+
+
+def test_when_every_argument_is_missing_it_is_said_clearly(run: Run, here: Path) -> None:
+    done = run("predict", "run", "phtos", "*.gif")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "Error: No such picture or folder: phtos, *.gif. Did you mean 'photos'?\n"
+
+
+def test_classifier_and_picture_swapped(run: Run, here: Path) -> None:
+    done = run("predict", "photos/red.png", "run")
+    assert done.code == 1
+    assert "photos/red.png is a picture (PNG), not a classifier." in done.err
+
+
+# --- Output files -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("a.csv", "source,label,"), ("a.jsonl", '{"source": '), ("a.json", '{\n"classifier"')],
+)
+def test_the_name_of_the_file_decides_the_format(
+    run: Run, here: Path, name: str, start: str
+) -> None:
+    done = run("predict", "run", "photos/red.png", "--output", name)
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert (here / name).read_text().startswith(start)
+
+
+def test_an_existing_file_is_replaced_only_by_force(run: Run, here: Path) -> None:
+    (here / "a.csv").write_text("precious")
+    done = run("predict", "run", "photos/red.png", "-o", "a.csv")
+    assert done.code == 2
+    assert done.err == "Error: a.csv exists. Add --force to replace it, or name another file.\n"
+    assert (here / "a.csv").read_text() == "precious"
+    assert run("predict", "run", "photos/red.png", "-o", "a.csv", "--force").code == 0
+    assert (here / "a.csv").read_text().startswith("source,")
+
+
+def test_an_output_that_cannot_be_written(run: Run, here: Path) -> None:
+    done = run("predict", "run", "photos/red.png", "-o", "no/a.csv")
+    assert done.code == 1
+    assert done.err.startswith("Error: Cannot write no/a.csv: ")
+
+
+def test_an_interrupted_run_leaves_nothing_half_written(
+    run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tellapart.classifier import Classifier
+
+    run_batch = Classifier._run
+
+    def interrupted(self: Classifier, pixels: Any) -> Any:
+        monkeypatch.setattr(Classifier, "_run", press_ctrl_c)
+        return run_batch(self, pixels)
+
+    def press_ctrl_c(self: Classifier, pixels: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Classifier, "_run", interrupted)
+    before = sorted(here.iterdir())
+    arguments = ["photos/red.png"] * 5
+    done = run("predict", "run", *arguments, "--batch-size", "2", "-o", "a.csv")
+    assert (done.code, done.err) == (130, "Interrupted.\n")
+    assert sorted(here.iterdir()) == before
+
+
+# --- A process of its own -----------------------------------------------------------------------
+
+
+def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tellapart", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def test_rows_appear_while_the_list_goes_on_and_ctrl_c_ends_it(here: Path) -> None:
+    process = start(
+        "predict", "run", "-", "--format", "jsonl", "--batch-size", "4", stdin=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"photos/red.png\n" * 20)
+    process.stdin.flush()  # and it stays open
+    assert json.loads(process.stdout.readline())["label"] == "red"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert err == b"Interrupted.\n"
+
+
+def test_a_reader_that_has_seen_enough(here: Path) -> None:
+    """As in `tellapart predict ... | head -1`."""
+    (here / "list").write_text("photos/red.png\n" + "photos/absent.png\n" * 5_000)
+    with (here / "list").open() as stream:
+        process = start("predict", "run", "-", "--format", "csv", stdin=stream)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().startswith(b"source,")
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() != 0
+    process.stderr.close()
+
+
+CLI = [
+    *LIGHT,
+    *("typer", "pydantic", "pydantic_core", "annotated_types", "annotated_doc"),
+    *("typing_extensions", "typing_inspection", "shellingham"),
+    *("rich", "pygments", "markdown_it", "mdurl"),
+]
+
+
+def test_the_command_needs_typer_and_rich_beside_the_three(here: Path) -> None:
+    code = "from tellapart.cli import main; main(['predict', 'run', 'photos/red.png'])"
+    assert "red" in run_python(code, allowed=CLI)
+
+
+def test_tensorflow_and_keras_are_never_imported(here: Path) -> None:
+    code = """
+    from tellapart.cli import main
+    try:
+        main(['predict', 'run', 'photos/red.png', '--format', 'jsonl'])
+    except SystemExit:
+        pass
+    print({"tensorflow", "keras", "onnx", "sklearn", "matplotlib"} & set(sys.modules))
+    """
+    assert run_python(code, allowed=CLI).endswith("\nset()\n")

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tellapart.data.arrays import ArraySource
+from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset, Part
+from tellapart.data.split import Split, apportion, split, write_split_csv
+from tellapart.errors import DataError, TellapartError, UsageError
+
+
+def dataset_of(counts: dict[str, int], parts: dict[Part, dict[str, int]] | None = None) -> Dataset:
+    """So many pictures of each class, without parts or in each part."""
+    blocks = [(UNASSIGNED, counts)] if counts else []
+    blocks += [(PARTS.index(part), own) for part, own in (parts or {}).items()]
+    names = tuple(sorted({name for _, own in blocks for name in own}))
+    labels = [names.index(name) for _, own in blocks for name in own for _ in range(own[name])]
+    parts_of = [part for part, own in blocks for number in own.values() for _ in range(number)]
+    return Dataset(
+        name="x",
+        location="x",
+        class_names=names,
+        paths=[f"{position}.png" for position in range(len(labels))],
+        labels=np.array(labels, dtype=np.int64),
+        parts=np.array(parts_of, dtype=np.int8),
+        source=ArraySource([np.zeros((len(labels), 1, 1), np.uint8)], "key"),
+        sizes=((1, 1, 1),),
+    )
+
+
+def by_class(
+    dataset: Dataset, indices: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+) -> list[int]:
+    counts = np.bincount(dataset.labels[indices], minlength=len(dataset.class_names))
+    return [int(number) for number in counts]
+
+
+def test_without_parts() -> None:
+    dataset = dataset_of({"a": 100, "b": 50})
+    parts = split(dataset)
+    # Test: 20% of 100 and 50. Validation: 20% of what is left, 80 and 40.
+    assert by_class(dataset, parts.test) == [20, 10]
+    assert by_class(dataset, parts.validation) == [16, 8]
+    assert by_class(dataset, parts.train) == [64, 32]
+    assert parts.counts() == {"train": 96, "validation": 24, "calibration": 0, "test": 30}
+    assert parts.notes == ()
+    assert parts.train.dtype == parts.calibration.dtype == np.int64
+
+
+def test_ten_percent_of_mnist_are_6000() -> None:
+    counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    digits = {str(digit): number for digit, number in enumerate(counts)}
+    dataset = dataset_of({}, {"train": digits, "test": dict.fromkeys(digits, 10)})
+    parts = split(dataset, validation_split=0.1)
+    assert parts.counts() == {"train": 54_000, "validation": 6000, "calibration": 0, "test": 100}
+
+
+def test_largest_remainders_are_rounded_up() -> None:
+    # Quotas 1.5, 2.7, 3.3 add up to 7.5, which rounds to 8: one up for .7 and one for .5.
+    assert apportion(np.array([5, 9, 11]), 0.3).tolist() == [2, 3, 3]
+    # 0.1 · 30 is a little more than 3 in floating point, and still gives 3.
+    assert apportion(np.array([30, 30]), 0.1).tolist() == [3, 3]
+    # A share of less than one picture is one picture.
+    assert apportion(np.array([1000, 3, 3]), 0.2).tolist() == [200, 1, 1]
+
+
+def test_own_test_part_is_the_test_part() -> None:
+    dataset = dataset_of({}, {"train": {"a": 20, "b": 20}, "test": {"a": 3, "b": 5}})
+    parts = split(dataset, test_split=0.5, validation_split=0.25)
+    assert parts.test.tolist() == list(range(40, 48))
+    assert by_class(dataset, parts.validation) == [5, 5]
+    assert by_class(dataset, parts.train) == [15, 15]
+
+
+def test_own_validation_and_test_parts() -> None:
+    own: dict[Part, dict[str, int]] = {
+        "train": {"a": 4, "b": 4},
+        "validation": {"a": 1, "b": 1},
+        "test": {"a": 2, "b": 2},
+    }
+    parts = split(dataset_of({}, own))
+    assert [part.tolist() for part in (parts.train, parts.validation, parts.test)] == [
+        [0, 1, 2, 3, 4, 5, 6, 7],
+        [8, 9],
+        [10, 11, 12, 13],
+    ]
+
+
+def test_validation_alone_becomes_the_test_part() -> None:
+    dataset = dataset_of({}, {"train": {"a": 10, "b": 10}, "validation": {"a": 4, "b": 4}})
+    parts = split(dataset)
+    assert parts.test.tolist() == list(range(20, 28))
+    assert by_class(dataset, parts.validation) == [2, 2]
+    (note,) = parts.notes
+    assert "its 8 pictures are kept for the final test" in note
+    assert "--keep-validation" in note
+
+
+def test_validation_can_be_kept() -> None:
+    dataset = dataset_of({}, {"train": {"a": 10, "b": 10}, "validation": {"a": 4, "b": 4}})
+    parts = split(dataset, validation_is_test=False)
+    assert parts.validation.tolist() == list(range(20, 28))
+    assert by_class(dataset, parts.test) == [2, 2]
+    assert by_class(dataset, parts.train) == [8, 8]
+    assert parts.notes == ()
+
+
+def test_own_calibration_part_is_kept() -> None:
+    own: dict[Part, dict[str, int]] = {"calibration": {"a": 2, "b": 2}}
+    parts = split(dataset_of({"a": 10, "b": 10}, own))
+    assert parts.calibration.tolist() == [20, 21, 22, 23]
+
+
+def test_excluded_pictures_are_in_no_part() -> None:
+    dataset = dataset_of({"a": 10, "b": 10})
+    parts = split(dataset, exclude={0: "damaged", 13: "damaged"})
+    everything = np.concatenate([parts.part(part) for part in PARTS])
+    assert sorted(everything.tolist()) == [i for i in range(20) if i not in (0, 13)]
+
+
+def test_seed_decides() -> None:
+    dataset = dataset_of({"a": 100, "b": 100})
+    assert split(dataset, seed=1).test.tolist() == split(dataset, seed=1).test.tolist()
+    assert split(dataset, seed=1).test.tolist() != split(dataset, seed=2).test.tolist()
+    # What is tested on does not depend on how much is validated on.
+    shares = [split(dataset, validation_split=share).test.tolist() for share in (0, 0.1, 0.5)]
+    assert shares[0] == shares[1] == shares[2]
+
+
+def test_the_same_on_every_platform() -> None:
+    parts = split(dataset_of({"a": 6, "b": 6}), seed=7)
+    assert parts.test.tolist() == [4, 6]
+    assert parts.validation.tolist() == [0, 11]
+
+
+def test_no_validation() -> None:
+    parts = split(dataset_of({"a": 10, "b": 10}), validation_split=0)
+    assert parts.counts() == {"train": 16, "validation": 0, "calibration": 0, "test": 4}
+
+
+def test_no_test_part() -> None:
+    with pytest.raises(UsageError, match="without one there is no honest accuracy"):
+        split(dataset_of({"a": 10, "b": 10}), test_split=0)
+    own: dict[Part, dict[str, int]] = {"train": {"a": 9, "b": 9}, "test": {"a": 1, "b": 1}}
+    assert len(split(dataset_of({}, own), test_split=0).test) == 2
+
+
+@pytest.mark.parametrize("share", [-0.1, 1, 1.5, float("nan")])
+@pytest.mark.parametrize("option", ["test_split", "validation_split"])
+def test_shares_out_of_range(option: str, share: float) -> None:
+    with pytest.raises(UsageError, match=f"{option} {share}: expected a share from 0 to below 1"):
+        split(dataset_of({"a": 10, "b": 10}), **{option: share})  # type: ignore[arg-type]
+
+
+def test_negative_seed() -> None:
+    with pytest.raises(UsageError, match="seed -1: expected a whole number from 0"):
+        split(dataset_of({"a": 10, "b": 10}), seed=-1)
+
+
+def test_a_class_with_one_picture() -> None:
+    with pytest.raises(DataError) as caught:
+        split(dataset_of({"cat": 1, "dog": 10}))
+    assert str(caught.value) == (
+        "Class 'cat' has 1 picture; a split needs at least 3 (one each to train, validate and "
+        "test). Add pictures, leave the class out, or add a test/ folder of your own."
+    )
+
+
+def test_all_small_classes_are_named() -> None:
+    counts = {f"c{number:02}": 2 for number in range(12)} | {"big": 10}
+    with pytest.raises(DataError, match="12 classes too small; a split needs at least 3") as caught:
+        split(dataset_of(counts))
+    assert "Class 'c09' has 2 pictures\n  and 2 more" in str(caught.value)
+
+
+def test_a_class_that_cannot_be_decoded() -> None:
+    with pytest.raises(DataError, match="Class 'a' has 0 pictures"):
+        split(dataset_of({"a": 3, "b": 10}), exclude=[0, 1, 2])
+
+
+def test_own_parts_that_cannot_be_decoded() -> None:
+    dataset = dataset_of({}, {"train": {"a": 9, "b": 9}, "test": {"a": 1, "b": 1}})
+    with pytest.raises(DataError, match="none of the pictures in its test part can be decoded"):
+        split(dataset, exclude=[18, 19])
+
+
+def test_fewer_parts_need_fewer_pictures() -> None:
+    own: dict[Part, dict[str, int]] = {"train": {"a": 1, "b": 1}, "test": {"a": 1, "b": 1}}
+    with pytest.raises(DataError, match=r"at least 2 \(one each to train and validate\)"):
+        split(dataset_of({}, own))
+    assert split(dataset_of({}, own), validation_split=0).train.tolist() == [0, 1]
+
+
+def test_three_pictures_are_enough() -> None:
+    for share in (0.01, 0.2, 0.9):
+        parts = split(dataset_of({"a": 3, "b": 3}), test_split=share, validation_split=share)
+        assert parts.counts() == {"train": 2, "validation": 2, "calibration": 0, "test": 2}
+
+
+def test_class_without_test_pictures_is_noted() -> None:
+    own: dict[Part, dict[str, int]] = {"train": {"a": 9, "b": 9}, "test": {"a": 1}}
+    assert split(dataset_of({}, own)).notes == (
+        "No test pictures of 'b': nothing is measured there.",
+    )
+
+
+@st.composite
+def datasets(draw: st.DrawFn) -> Dataset:
+    names = ["a", "b", "c", "d"][: draw(st.integers(2, 4))]
+    many = st.fixed_dictionaries(dict.fromkeys(names, st.integers(1, 40)))
+    some = st.fixed_dictionaries(dict.fromkeys(names, st.integers(0, 9)))
+    own: dict[Part, dict[str, int]] = {"train": draw(many)} if draw(st.booleans()) else {}
+    for part in ("validation", "test"):
+        if draw(st.booleans()):
+            own[part] = draw(some)
+    return dataset_of({} if "train" in own else draw(many), own)
+
+
+SHARES = st.floats(0.01, 0.6)
+
+
+@given(datasets(), SHARES, SHARES, st.integers(0, 2**63), st.sampled_from([None, True, False]))
+def test_parts_are_disjoint_complete_and_repeatable(
+    dataset: Dataset, test: float, validation: float, seed: int, validation_is_test: bool | None
+) -> None:
+    def run() -> Split:
+        return split(
+            dataset,
+            test_split=test,
+            validation_split=validation,
+            seed=seed,
+            validation_is_test=validation_is_test,
+        )
+
+    try:
+        first = run()
+    except TellapartError:
+        assume(False)
+    second = run()
+    everything = np.concatenate([first.part(part) for part in PARTS])
+    assert sorted(everything.tolist()) == list(range(len(dataset)))
+    for part in PARTS:
+        assert first.part(part).tolist() == sorted(second.part(part).tolist())
+    assert min(by_class(dataset, first.train)) >= 1
+
+
+@given(st.lists(st.integers(3, 500), min_size=2, max_size=12), st.floats(0.01, 0.33))
+def test_stratified_within_one(counts: list[int], share: float) -> None:
+    names = [f"{position:02}" for position in range(len(counts))]
+    dataset = dataset_of(dict(zip(names, counts, strict=True)))
+    parts = split(dataset, test_split=share, validation_split=share)
+    total = sum(counts)
+    for number, drawn in zip(counts, by_class(dataset, parts.test), strict=True):
+        assert abs(drawn - share * number) < 1 + 1e-6
+    if all(share * number >= 1 for number in counts):
+        assert abs(len(parts.test) - share * total) <= 0.5 + 1e-6
+
+
+def test_split_csv(tmp_path: Path) -> None:
+    dataset = dataset_of({"a": 3, "=b, c": 3})
+    paths = ["=cmd.png", "-2.png", "@x.png", 'quo"te.png', "com,ma.png", "new\nline.png"]
+    object.__setattr__(dataset, "paths", paths)
+    parts = split(dataset, exclude=[])
+    write_split_csv(tmp_path / "split.csv", dataset, parts)
+    with (tmp_path / "split.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.reader(stream))
+    assert rows[0] == ["path", "label", "part"]
+    assert [row[0] for row in rows[1:]] == paths
+    assert {row[1] for row in rows[1:]} == {"a", "=b, c"}
+    part_of = {path: part for path, _, part in rows[1:]}
+    for part in PARTS:
+        assert [part_of[paths[index]] for index in parts.part(part)] == [part] * len(
+            parts.part(part)
+        )
+
+
+def test_split_csv_leaves_out_excluded(tmp_path: Path) -> None:
+    dataset = dataset_of({"a": 4, "b": 4})
+    write_split_csv(tmp_path / "split.csv", dataset, split(dataset, exclude=[2]))
+    assert "2.png" not in (tmp_path / "split.csv").read_text()

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tellapart.data import load, open_store
+from tellapart.data import store as store_module
+from tellapart.data.dataset import Dataset
+from tellapart.errors import DataError
+from tellapart.images import ImageSpec, decode
+
+SPEC = ImageSpec(8, 6)
+
+
+def test_rows_are_what_decode_makes(colour_folder: Path) -> None:
+    dataset = load(colour_folder)
+    store = open_store(dataset, SPEC)
+    assert store.pixels.shape == (36, 8, 6, 3)
+    assert store.pixels.dtype == np.uint8
+    assert isinstance(store.pixels, np.memmap)
+    assert not store.pixels.flags.writeable
+    for index, path in enumerate(dataset.paths):
+        content = (colour_folder / path).read_bytes()
+        assert np.array_equal(store.pixels[index], decode(content, SPEC))
+        assert bytes(store.digests[index]) == hashlib.blake2b(content, digest_size=16).digest()
+    assert store.failures == {}
+    assert not store.was_cached
+
+
+def test_the_second_time_nothing_is_decoded(
+    colour_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = load(colour_folder)
+    first = open_store(dataset, SPEC)
+    monkeypatch.delattr(store_module, "decode")
+    second = open_store(load(colour_folder), SPEC)
+    assert second.was_cached
+    assert second.folder == first.folder
+    assert second.fingerprint == first.fingerprint
+    assert second.bytes == first.bytes > first.pixels.nbytes
+    assert np.array_equal(second.pixels, first.pixels)
+    assert np.array_equal(second.digests, first.digests)
+
+
+def test_another_spec_is_another_store(colour_folder: Path) -> None:
+    dataset = load(colour_folder)
+    first = open_store(dataset, SPEC)
+    for spec in (replace(SPEC, channels=1), replace(SPEC, resize="crop"), replace(SPEC, height=9)):
+        other = open_store(dataset, spec)
+        assert not other.was_cached
+        assert other.fingerprint == first.fingerprint
+
+
+def test_changed_files_are_decoded_again(colour_folder: Path) -> None:
+    first = open_store(load(colour_folder), SPEC)
+    shutil.copy(colour_folder / "blue" / "00.png", colour_folder / "blue" / "01.png")
+    second = open_store(load(colour_folder), SPEC)
+    assert not second.was_cached
+    assert np.array_equal(second.pixels[1], second.pixels[0])
+    assert second.fingerprint != first.fingerprint
+
+
+def test_fingerprint_is_of_path_class_and_content(colour_folder: Path, tmp_path: Path) -> None:
+    dataset = load(colour_folder)
+    store = open_store(dataset, SPEC)
+    rows = sorted(
+        f"{path}\0{path.split('/')[0]}\0{bytes(store.digests[index]).hex()}\n"
+        for index, path in enumerate(dataset.paths)
+    )
+    assert store.fingerprint == hashlib.sha256("".join(rows).encode()).hexdigest()
+    shutil.copytree(colour_folder, tmp_path / "copy" / "wrapped")
+    assert open_store(load(tmp_path / "copy"), SPEC).fingerprint == store.fingerprint
+    (tmp_path / "copy" / "wrapped" / "red").rename(tmp_path / "copy" / "wrapped" / "pink")
+    assert open_store(load(tmp_path / "copy"), SPEC).fingerprint != store.fingerprint
+
+
+def test_pictures_that_cannot_be_decoded(colour_folder: Path) -> None:
+    (colour_folder / "blue" / "03.png").write_bytes(b"%PDF-1.4")
+    content = (colour_folder / "red" / "11.png").read_bytes()
+    (colour_folder / "red" / "11.png").write_bytes(content[: len(content) // 2])
+    dataset = load(colour_folder)
+    for attempt in range(2):
+        store = open_store(dataset, SPEC)
+        assert store.was_cached == bool(attempt)
+        assert sorted(store.failures) == [3, 35]
+        assert "is a PDF document" in store.failures[3]
+        assert not store.pixels[[3, 35]].any()
+        assert store.digests[[3, 35]].any(axis=1).all()
+
+
+def test_none_can_be_decoded(colour_folder: Path, own_cache: Path) -> None:
+    for path in list(colour_folder.rglob("*.png")):
+        Image.open(path).save(path.with_suffix(".bmp"))
+        path.unlink()
+        content = path.with_suffix(".bmp").read_bytes()
+        path.with_suffix(".bmp").write_bytes(content[:60])  # the header, but no pixels
+    dataset = load(colour_folder)
+    with pytest.raises(DataError, match=r"None of the 36 pictures in .* can be decoded") as caught:
+        open_store(dataset, SPEC)
+    assert "blue/00.bmp: " in str(caught.value)
+    assert list(own_cache.iterdir()) == []
+
+
+def test_progress(colour_folder: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    open_store(load(colour_folder), SPEC, on_progress=lambda *step: seen.append(step))
+    assert seen == [(32, 36), (36, 36)]
+
+
+def with_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "THREADS_FROM_PIXELS", 0)
+    monkeypatch.setattr(store_module, "CHUNK_PICTURES", 3)
+    monkeypatch.setattr(store_module, "_usable_cores", lambda: 4)
+
+
+def test_threads_change_nothing(colour_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (colour_folder / "green" / "05.png").write_bytes(b"broken")
+    dataset = load(colour_folder)
+    first = open_store(dataset, SPEC)
+    shutil.rmtree(first.folder)
+    with_threads(monkeypatch)
+    second = open_store(dataset, SPEC)
+    assert not second.was_cached
+    assert second.failures == first.failures
+    assert second.fingerprint == first.fingerprint
+    assert np.array_equal(second.pixels, first.pixels)
+
+
+@pytest.mark.parametrize("threads", [False, True])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_interrupted(
+    colour_folder: Path,
+    own_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    threads: bool,
+    error: type[BaseException],
+) -> None:
+    def interrupt(done: int, total: int) -> None:
+        if done > 3:
+            raise error
+
+    if threads:
+        with_threads(monkeypatch)
+    monkeypatch.setattr(store_module, "CHUNK_PICTURES", 3)
+    dataset = load(colour_folder)
+    with pytest.raises(error):
+        open_store(dataset, SPEC, on_progress=interrupt)
+    assert list(own_cache.iterdir()) == []
+    assert not open_store(dataset, SPEC).was_cached
+
+
+def truncate(folder: Path) -> None:
+    with (folder / "pixels.npy").open("rb+") as stream:
+        stream.truncate(100)
+
+
+def rewrite_header(folder: Path) -> None:
+    with (folder / "pixels.npy").open("rb+") as stream:
+        content = stream.read(128).replace(b"(36, 8, 6, 3)", b"(36, 6, 8, 3)")
+        stream.seek(0)
+        stream.write(content)
+
+
+def no_array(folder: Path) -> None:
+    size = (folder / "digests.npy").stat().st_size
+    (folder / "digests.npy").write_bytes(b"x" * size)
+
+
+def no_json(folder: Path) -> None:
+    size = (folder / "failures.json").stat().st_size
+    (folder / "failures.json").write_bytes(b"[" * size)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncate,
+        rewrite_header,
+        no_array,
+        no_json,
+        lambda folder: (folder / "pixels.npy").unlink(),
+        lambda folder: (folder / "index.json").write_text("{}"),
+    ],
+)
+def test_damaged_store_is_made_again(colour_folder: Path, damage: Callable[[Path], Any]) -> None:
+    dataset = load(colour_folder)
+    first = open_store(dataset, SPEC)
+    expected = np.array(first.pixels)
+    folder = first.folder
+    del first
+    damage(folder)
+    store = open_store(dataset, SPEC)
+    assert not store.was_cached
+    assert np.array_equal(store.pixels, expected)
+    assert open_store(dataset, SPEC).was_cached
+
+
+def test_disk_full_while_pixels_are_written(
+    colour_folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(stream: IO[bytes], shape: tuple[int, ...]) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store_module, "_write_header", full)
+    with pytest.raises(DataError, match=r"the disk is full.*TELLAPART_CACHE"):
+        open_store(load(colour_folder), SPEC)
+    assert list(own_cache.iterdir()) == []
+
+
+def test_no_room_is_known_before(colour_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(colour_folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10**6))
+    with pytest.raises(DataError, match=r"and 1\.0 MB are free there"):
+        open_store(load(colour_folder), SPEC)
+
+
+def test_two_processes_at_once(colour_folder: Path, own_cache: Path) -> None:
+    program = f"""
+import sys
+from tellapart.data import load, open_store
+from tellapart.images import ImageSpec
+dataset = load({str(colour_folder)!r})
+print("ready", flush=True)
+sys.stdin.readline()
+store = open_store(dataset, ImageSpec(300, 300))
+print(store.fingerprint, int(store.pixels.sum(dtype="int64")), store.was_cached)
+"""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = {process.communicate()[0].split()[0] for process in processes}
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert len(said) == 1
+    assert [path.name.partition("-")[0] for path in own_cache.iterdir()] == ["store"]
+
+
+def test_a_killed_process_leaves_nothing_that_is_taken_for_complete(
+    colour_folder: Path, own_cache: Path
+) -> None:
+    program = f"""
+import os
+from tellapart.data import load, open_store
+from tellapart.images import ImageSpec
+open_store(load({str(colour_folder)!r}), ImageSpec(8, 6), on_progress=lambda *_: os._exit(9))
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
+    (left,) = own_cache.iterdir()
+    assert left.name.startswith(".building-")
+    assert not open_store(load(colour_folder), SPEC).was_cached
+
+
+class Paths:
+    """A source that breaks the rule that what it hands out can be digested."""
+
+    key = "paths"
+
+    def read(self, index: int) -> Path:
+        return Path("x.png")
+
+
+def test_sources_hand_out_bytes_or_arrays(colour_folder: Path) -> None:
+    dataset: Dataset = replace(load(colour_folder), source=Paths())
+    with pytest.raises(
+        TypeError, match=r"A source handed out a .*Path: expected bytes or an array"
+    ):
+        open_store(dataset, SPEC)
