@@ -89,6 +89,9 @@ def test_auto_smooths_labels_unless_the_loss_is_given() -> None:
     sparse = {"loss": "sparse_categorical_crossentropy"}
     plain, _ = choose_recipe(dataset(100, (28, 28, 1)), "auto", options=sparse)
     assert plain.label_smoothing == 0
+    smooth = {"label_smoothing": 0.2}
+    asked, _ = choose_recipe(dataset(100, (28, 28, 1)), "classic", options=smooth)
+    assert (asked.loss, asked.label_smoothing) == ("categorical_crossentropy", 0.2)
 
 
 def test_tiny_pictures_keep_their_rim() -> None:
@@ -150,7 +153,10 @@ def test_all_problems_are_reported_together() -> None:
         ({"image_size": (0, 8)}, "Image height 0: expected a whole number from 1 to 4096"),
         ({"channels": 2}, "Image channels 2: expected 1"),
         ({"resize": "stretch"}, "Image resize 'stretch': expected one of crop, pad, squash"),
-        ({"label_smoothing": 0.1}, "label_smoothing needs the loss categorical_crossentropy"),
+        (
+            {"label_smoothing": 0.1, "loss": "sparse_categorical_crossentropy"},
+            "label_smoothing needs the loss categorical_crossentropy",
+        ),
         (
             {"validation_split": 0.0, "early_stopping": 2},
             "need a validation_split above 0",

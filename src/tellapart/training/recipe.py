@@ -158,6 +158,8 @@ def choose_recipe(
     if name == "auto" and "loss" not in given:
         smoothing = {"loss": "categorical_crossentropy", "label_smoothing": AUTO_LABEL_SMOOTHING}
         settings = settings | smoothing
+    if given.get("label_smoothing") and "loss" not in given:
+        settings = settings | {"loss": "categorical_crossentropy"}  # smoothed labels are one-hot
     chosen = {
         "model": model, "image_size": fallback, "channels": channels, **settings, **given,
     }  # fmt: skip

@@ -1,0 +1,291 @@
+"""The whole pipeline on small real data: digits, and pictures in folders."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import tellapart as ta
+from tellapart import runs
+from tellapart.data import load
+from tellapart.errors import DataError, ExportError, RunError, TellapartError
+from tellapart.training.events import BatchEnded, EpochEnded, Event, Noted, TrainingEnded
+
+
+@pytest.fixture(scope="module")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> ta.Run:
+    """A short run on the digits, shared by the tests that only look at it."""
+    folder = tmp_path_factory.mktemp("run") / "digits"
+    return ta.train("digits", epochs=12, out=folder, observers=[])
+
+
+def train_quickly(data: Any, out: Path, **options: Any) -> ta.Run:
+    settings: dict[str, Any] = {"epochs": 1, "batch_size": 8, "observers": []}
+    return ta.train(data, out=out, **(settings | options))
+
+
+def read_json(run: ta.Run, name: str) -> Any:
+    return json.loads((run.path / name).read_text(encoding="utf-8"))
+
+
+def rows_of(run: ta.Run, name: str) -> list[dict[str, str]]:
+    with (run.path / name).open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_digits_are_learned(digits_run: ta.Run) -> None:
+    # A fifth of 1,797 is 359.4; a stratified fifth rounds to 359.
+    assert digits_run.evaluation.accuracy.count == 359
+    assert digits_run.evaluation.accuracy.value >= 0.96
+
+
+def test_the_run_folder_is_complete(digits_run: ta.Run) -> None:
+    names = {str(path.relative_to(digits_run.path)) for path in digits_run.path.rglob("*.*")}
+    assert names == {
+        runs.RUN_JSON,
+        runs.SPLIT_CSV,
+        runs.EVENTS_JSONL,
+        runs.RESULTS_CSV,
+        runs.MODEL_KERAS,
+        runs.CLASSIFIER_ONNX,
+        runs.EVALUATION_JSON,
+        runs.PREDICTIONS_CSV,
+        runs.TRACE_JSON,
+        "plots/curves.png",
+        "plots/confusion.png",
+        "plots/samples.png",
+        "plots/mistakes.png",
+    }
+
+
+def test_the_files_of_a_run_agree_with_each_other(digits_run: ta.Run) -> None:
+    info, evaluation = (
+        read_json(digits_run, runs.RUN_JSON),
+        read_json(digits_run, "evaluation.json"),
+    )
+    split, predictions = rows_of(digits_run, "split.csv"), rows_of(digits_run, "predictions.csv")
+    assert info["status"] == "finished"
+    assert info["accuracy"] == evaluation["accuracy"]
+    parts = {part: sum(row["part"] == part for row in split) for part in info["data"]["parts"]}
+    assert parts == info["data"]["parts"]
+    assert sum(parts.values()) == 1797
+    assert {row["path"] for row in predictions} == {
+        row["path"] for row in split if row["part"] == "test"
+    }
+    right = sum(row["actual"] == row["predicted"] for row in predictions)
+    assert right / len(predictions) == pytest.approx(evaluation["accuracy"]["value"])
+    assert np.trace(evaluation["confusion_matrix"]) == right
+    assert len(rows_of(digits_run, "results.csv")) == 12
+    lines = (digits_run.path / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    events = [json.loads(line) for line in lines]
+    assert events[0]["event"] == "RunStarted"
+    assert sum(event["event"] == "EpochEnded" for event in events) == 12
+    assert events[-1]["event"] == "RunFinished"
+
+
+def test_the_classifier_file_repeats_the_predictions_from_raw_pixels(digits_run: ta.Run) -> None:
+    classifier = ta.Classifier.load(digits_run.path)
+    dataset = load("digits")
+    place = {path: index for index, path in enumerate(dataset.paths)}
+    for row in rows_of(digits_run, "predictions.csv")[:40]:
+        raw = dataset.source.read(place[row["path"]])
+        prediction = classifier.predict(raw)
+        assert prediction.label == row["predicted"]
+        assert prediction.probability == pytest.approx(float(row["probability"]), abs=1e-4)
+    assert classifier.provenance["accuracy"] == read_json(digits_run, "evaluation.json")["accuracy"]
+
+
+def test_the_saved_network_repeats_the_predictions(digits_run: ta.Run) -> None:
+    saved = keras.saving.load_model(digits_run.path / runs.MODEL_KERAS)
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), np.uint8)
+    classifier = ta.Classifier.load(digits_run.path)
+    assert np.allclose(
+        saved.predict(pixels, verbose=0), classifier.probabilities(pixels), atol=1e-5
+    )
+
+
+def test_one_seed_one_result(tmp_path: Path) -> None:
+    def weights(name: str, seed: int) -> list[np.ndarray[Any, Any]]:
+        run = train_quickly("digits", tmp_path / name, epochs=2, batch_size=32, seed=seed)
+        return list(run.model.get_weights())
+
+    first, again, other = weights("a", 7), weights("b", 7), weights("c", 8)
+    assert all((x == y).all() for x, y in zip(first, again, strict=True))
+    assert not all((x == y).all() for x, y in zip(first, other, strict=True))
+
+
+def test_random_labels_give_chance_accuracy(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (1000, 8, 8), np.uint8)
+    y = rng.integers(0, 5, 1000)
+    run = train_quickly((x, y), tmp_path / "run", epochs=5, batch_size=32)
+    assert 1 / 5 in run.evaluation.accuracy
+    # The network itself learns the noise by heart where it can: that is why a test part exists.
+    assert run.history[-1]["accuracy"] > run.history[0]["accuracy"]
+
+
+def test_a_folder_of_pictures_end_to_end(colour_folder: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in colour_folder.rglob("*.png")}
+    run = train_quickly(colour_folder, tmp_path / "run", epochs=25)
+    assert run.evaluation.class_names == ("blue", "green", "red")
+    assert run.evaluation.accuracy.value == 1.0
+    Image.new("RGB", (30, 20), (220, 45, 40)).save(tmp_path / "new.png")
+    assert ta.Classifier.load(run.path).predict(tmp_path / "new.png").label == "red"
+    assert {path: path.read_bytes() for path in colour_folder.rglob("*.png")} == before
+
+
+def test_a_bad_picture_is_left_out_and_listed(colour_folder: Path, tmp_path: Path) -> None:
+    (colour_folder / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    noted: list[Event] = []
+    run = train_quickly(colour_folder, tmp_path / "run", observers=[noted.append])
+    excluded = read_json(run, runs.RUN_JSON)["data"]["excluded"]
+    assert [item["path"] for item in excluded] == ["red/broken.jpg"]
+    warnings = [event.text for event in noted if isinstance(event, Noted)]
+    assert any("1 of 37 pictures cannot be read" in text for text in warnings)
+    assert "red/broken.jpg" not in {row["path"] for row in rows_of(run, "split.csv") if row["part"]}
+
+
+def test_a_users_own_model(colour_folder: Path, tmp_path: Path) -> None:
+    def tiny(input_shape: tuple[int, int, int], classes: int) -> Any:
+        return keras.Sequential(
+            [
+                keras.Input(input_shape),
+                keras.layers.GlobalAveragePooling2D(),
+                keras.layers.Dropout(0.1),
+                keras.layers.Dense(classes),
+            ],
+            name="tiny",
+        )
+
+    run = train_quickly(colour_folder, tmp_path / "run", model=tiny, epochs=60, learning_rate=0.05)
+    assert run.recipe.model == "tiny"
+    assert run.evaluation.accuracy.value == 1.0
+    assert ta.Classifier.load(run.path).class_names == ("blue", "green", "red")
+
+
+def test_a_models_own_input_size_is_kept(colour_folder: Path, tmp_path: Path) -> None:
+    own = keras.Sequential([keras.Input((5, 7, 3)), keras.layers.Flatten()])
+    own.add(keras.layers.Dense(3, activation="softmax"))
+    run = train_quickly(colour_folder, tmp_path / "run", model=own)
+    assert ta.Classifier.load(run.path).image_spec.shape == (5, 7, 3)
+
+
+def test_ctrl_c_keeps_the_best_weights_and_finishes_the_run(tmp_path: Path) -> None:
+    seen: list[Event] = []
+
+    def interrupt(event: Event) -> None:
+        seen.append(event)
+        if isinstance(event, BatchEnded) and event.epoch >= 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    run = ta.train("digits", epochs=500, batch_size=8, observers=[interrupt], out=tmp_path / "run")
+    end = next(event for event in seen if isinstance(event, TrainingEnded))
+    epochs = [event for event in seen if isinstance(event, EpochEnded)]
+    assert end.reason == "interrupted"
+    assert end.epochs_done < 20
+    # Kept are the weights of the epoch with the lowest validation loss.
+    best = min(epochs, key=lambda event: event.val_loss or 9)
+    assert end.best_epoch == best.epoch
+    assert run.interrupted
+    assert read_json(run, runs.RUN_JSON)["status"] == "interrupted"
+    assert run.evaluation.accuracy.value > 0.5
+    assert ta.Classifier.load(run.path).predict(np.zeros((8, 8), np.uint8)).label
+
+
+def test_early_stopping_and_best_weights(colour_folder: Path, tmp_path: Path) -> None:
+    seen: list[Event] = []
+    run = train_quickly(
+        colour_folder,
+        tmp_path / "run",
+        epochs=300,
+        early_stopping=2,
+        restore_best_weights=True,
+        learning_rate=0.05,  # so high that the validation loss soon stops to fall
+        observers=[seen.append],
+    )
+    end = next(event for event in seen if isinstance(event, TrainingEnded))
+    losses = [row["val_loss"] for row in run.history]
+    assert end.reason == "stopped early"
+    assert len(losses) < 300
+    assert end.best_epoch == 1 + int(np.argmin(losses))
+    # Keras stops after `patience` epochs without a better one.
+    assert len(losses) == end.best_epoch + 2
+
+
+def test_an_export_that_disagrees_fails(
+    colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tellapart.export import onnx as onnx_export
+
+    convert = onnx_export._convert
+
+    def convert_wrongly(model: Any, file: Path) -> None:
+        kept = model.get_weights()
+        model.set_weights([weight + 0.05 for weight in kept])
+        convert(model, file)
+        model.set_weights(kept)
+
+    monkeypatch.setattr(onnx_export, "_convert", convert_wrongly)
+    with pytest.raises(ExportError, match="disagrees with the trained network"):
+        train_quickly(colour_folder, tmp_path / "run")
+    info = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert info["status"] == "failed"
+    assert "disagrees with the trained network" in info["error"]
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert "classifier.onnx" not in left
+    assert not {name for name in left if "unproven" in name or "tmp" in name}
+    assert "model.keras" in left  # the trained weights are kept
+
+
+def test_a_loss_that_explodes_is_named(colour_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(TellapartError, match="not a number"):
+        train_quickly(
+            colour_folder, tmp_path / "run", optimizer="sgd", learning_rate=1e30, epochs=4
+        )
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
+
+
+def test_nothing_is_made_when_the_input_is_bad(tmp_path: Path, colour_folder: Path) -> None:
+    with pytest.raises(DataError):
+        train_quickly(tmp_path / "absent", tmp_path / "run")
+    with pytest.raises(TellapartError, match="is too deep"):
+        train_quickly(colour_folder, tmp_path / "run", model="classic-64", image_size=(6, 6))
+    with pytest.raises(TellapartError, match="Unknown option 'epoch'"):
+        train_quickly(colour_folder, tmp_path / "run", epoch=3)
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("keep")
+    with pytest.raises(RunError, match="Nothing is overwritten"):
+        train_quickly(colour_folder, tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
+
+
+def test_the_val_part_becomes_the_test_part_and_the_output_says_so(
+    colour_folder: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "parts"
+    (root / "val").mkdir(parents=True)
+    colour_folder.rename(root / "train")
+    for name in ("blue", "green", "red"):
+        (root / "val" / name).mkdir()
+        for number in range(3):
+            (root / "train" / name / f"{number:02}.png").rename(
+                root / "val" / name / f"{number}.png"
+            )
+    noted: list[Event] = []
+    run = train_quickly(root, tmp_path / "run", observers=[noted.append])
+    assert run.evaluation.accuracy.count == 9
+    assert any("--keep-validation" in e.text for e in noted if isinstance(e, Noted))
+    kept = train_quickly(root, tmp_path / "kept", keep_validation=True)
+    parts = read_json(kept, runs.RUN_JSON)["data"]["parts"]
+    assert parts["validation"] == 9
+    assert parts["test"] == 5  # a fifth of 27 is 5.4
