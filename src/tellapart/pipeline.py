@@ -20,7 +20,7 @@ from tellapart import runs
 from tellapart.bundle import Bundle
 from tellapart.classifier import NamedPicture
 from tellapart.data import load
-from tellapart.data.dataset import Dataset
+from tellapart.data.dataset import Dataset, Excluded
 from tellapart.data.split import Split, split, write_split_csv
 from tellapart.data.store import Store, open_store
 from tellapart.errors import DataError, TellapartError
@@ -134,7 +134,9 @@ def train(
         plan.recipe.image_spec,
         on_progress=lambda done, total: emit(Progressed("decoding", done, total)),
     )
-    dataset = _leave_out(dataset, store, emit)
+    _say_what_was_kept(store, emit)
+    excluded = _excluded(dataset, store)
+    _say_what_is_left_out(dataset, excluded, emit)
     parts = split(
         dataset,
         test_split=plan.recipe.test_split,
@@ -146,7 +148,7 @@ def train(
     for note in parts.notes:
         emit(Noted(note))
     folder = RunFolder.create(dataset.name, out=Path(out) if out else None)
-    session = _Session(folder, dataset, store, parts, plan, emit, started)
+    session = _Session(folder, dataset, store, parts, plan, excluded, emit, started)
     with session.recorded():
         return session.run()
 
@@ -187,23 +189,40 @@ def _plan(
     return _Plan(recipe, network, (why, *network.notes))
 
 
-def _leave_out(dataset: Dataset, store: Store, emit: Observer) -> Dataset:
-    """Says which pictures could not be decoded; they stay where they are."""
-    if not store.failures:
-        return dataset
-    if len(store.failures) == len(dataset):
-        raise DataError(f"None of the {len(dataset):,} pictures of {dataset.location} can be read.")
-    shown = [f"{dataset.paths[i]}: {reason}" for i, reason in sorted(store.failures.items())]
-    more = f"\n  and {len(shown) - 10:,} more" if len(shown) > 10 else ""
+def _say_what_was_kept(store: Store, emit: Observer) -> None:
+    verb = "found" if store.was_cached else "kept"
     emit(
         Noted(
-            f"{len(shown):,} of {len(dataset):,} pictures cannot be read and are left out:\n  "
-            + "\n  ".join(shown[:10])
-            + more,
+            f"Decoded pictures {verb} in {store.folder} ({store.bytes / 2**20:,.1f} MiB; "
+            "`tellapart cache --clear` frees it)."
+        )
+    )
+
+
+def _excluded(dataset: Dataset, store: Store) -> list[Excluded]:
+    """What cannot be read; it stays where it is, unchanged."""
+    undecodable = sorted(store.failures.items())
+    return [*dataset.excluded, *(Excluded(dataset.paths[i], why) for i, why in undecodable)]
+
+
+def _say_what_is_left_out(dataset: Dataset, excluded: list[Excluded], emit: Observer) -> None:
+    if not excluded:
+        return
+    if len(excluded) == len(dataset) + len(dataset.excluded):
+        raise DataError(
+            f"None of the {len(dataset):,} pictures of {dataset.location} can be read. The first: "
+            f"{excluded[0].path}: {excluded[0].reason}."
+        )
+    shown = "".join(f"\n  {item.path}: {item.reason}" for item in excluded[:10])
+    more = f"\n  and {len(excluded) - 10:,} more, listed in run.json" if len(excluded) > 10 else ""
+    total = len(dataset) + len(dataset.excluded)
+    emit(
+        Noted(
+            f"{len(excluded):,} of {total:,} pictures cannot be read and are left out:"
+            f"{shown}{more}",
             level="warning",
         )
     )
-    return dataset
 
 
 @dataclass
@@ -215,6 +234,7 @@ class _Session:
     store: Store
     parts: Split
     plan: _Plan
+    excluded: list[Excluded]
     emit: _Broadcast
     started: float
     info: dict[str, Any] = field(default_factory=dict)
@@ -273,7 +293,7 @@ class _Session:
                 "counts": self.dataset.count_by_class(),
                 "parts": sizes,
                 "ignored": self.dataset.ignored,
-                "excluded": self._excluded(),
+                "excluded": [{"path": item.path, "reason": item.reason} for item in self.excluded],
             },
             "machine": runs.describe_machine(),
             "versions": runs.describe_versions(),
@@ -288,14 +308,6 @@ class _Session:
         self.emit(
             RunStarted(str(self.folder.path), self.dataset.name, sizes, self.plan.recipe.to_json())
         )
-
-    def _excluded(self) -> list[dict[str, str]]:
-        undecodable = (
-            {"path": self.dataset.paths[i], "reason": reason}
-            for i, reason in sorted(self.store.failures.items())
-        )
-        listed = ({"path": e.path, "reason": e.reason} for e in self.dataset.excluded)
-        return [*listed, *undecodable]
 
     def _save_model(self, model: Any) -> None:
         from tellapart.files import atomic_path

@@ -31,7 +31,9 @@ def test_the_examples_are_worked_out_from_the_layer() -> None:
     stages = {s.name: s for s in data_flow(build_classic("classic-64", (64, 64, 3), 10), 1000)}
     assert stages["input"].example == "one picture is 64x64x3 = 12,288 numbers"
     assert stages["normalise"].example == "pixel 128 becomes 0.502"  # 128 / 255
-    assert stages["conv_2"].example == "one output is 288 inputs x 288 weights, summed, + 1 bias"
+    assert stages["conv_2"].example == (
+        "one output: 288 inputs times their 288 weights, summed, plus a bias"  # 3x3x32
+    )
     assert stages["conv_2"].counted == "3x3x32x64 + 64"
     assert stages["conv_2"].parameters == 3 * 3 * 32 * 64 + 64
     assert stages["flatten"].example == "14x14x64 = 12,544 numbers"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -34,7 +34,7 @@ def train(
         ),
     ],
     recipe: Annotated[
-        str,
+        Literal["auto", "classic"],
         typer.Option(help="auto: fits the data. classic: the textbook's, to the letter."),
     ] = "auto",
     model: Annotated[
@@ -51,8 +51,19 @@ def train(
     ] = None,
     channels: Annotated[int | None, typer.Option(help="1: grey, 3: colour.")] = None,
     resize: Annotated[
-        str | None,
-        typer.Option(help="squash, crop or pad pictures of another shape. Default: squash."),
+        Literal["squash", "crop", "pad"] | None,
+        typer.Option(help="How pictures of another shape are made to fit. [squash]"),
+    ] = None,
+    interpolation: Annotated[
+        Literal["nearest", "bilinear", "bicubic", "lanczos"] | None,
+        typer.Option(help="The filter that resizes. [bilinear]"),
+    ] = None,
+    rescale: Annotated[
+        float | None,
+        typer.Option(
+            help="What pixels 0..255 are multiplied by before your own --model. "
+            "[1/255, or 1 if it has a normalising layer]"
+        ),
     ] = None,
     test_split: Annotated[
         float | None,
@@ -79,8 +90,8 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="Of the optimizer.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="As Keras names it. [adam]")] = None,
     loss: Annotated[
-        str | None,
-        typer.Option(help="sparse_categorical_crossentropy or categorical_crossentropy."),
+        Literal["sparse_categorical_crossentropy", "categorical_crossentropy"] | None,
+        typer.Option(help="Integer labels (sparse) or one-hot; the same number either way."),
     ] = None,
     label_smoothing: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Spread this share of each label.")
@@ -99,7 +110,8 @@ def train(
     ] = False,
     seed: Annotated[int | None, typer.Option(help="One seed, one result. [0]")] = None,
     backend: Annotated[
-        str | None, typer.Option(help="Of Keras: tensorflow, jax or torch. [tensorflow]")
+        Literal["tensorflow", "jax", "torch"] | None,
+        typer.Option(help="Of Keras. [tensorflow]"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The run's folder. [the next free runs/DATA-N]")
@@ -121,6 +133,8 @@ def train(
         "image_size": size,
         "channels": channels,
         "resize": resize,
+        "interpolation": interpolation,
+        "rescale": rescale,
         "test_split": test_split,
         "validation_split": validation_split,
         "epochs": epochs,

@@ -128,7 +128,7 @@ def _conv2d(layer: Any, before: Shape, after: Shape) -> tuple[str, str]:
     return (
         f"Slides {layer.filters} filters of {height}x{width} over the picture{rim}; each answers "
         f"where its pattern is{_activation(layer)}",
-        f"one output is {window} inputs x {window} weights, summed, + 1 bias",
+        f"one output: {window} inputs times their {window} weights, summed, plus a bias",
     )
 
 
@@ -176,7 +176,7 @@ def _dense(layer: Any, before: Shape, after: Shape) -> tuple[str, str]:
         )
     return (
         f"Every one of {layer.units} units weighs all {inputs:,} numbers{_activation(layer)}",
-        f"one output is {inputs:,} inputs x {inputs:,} weights, summed, + 1 bias",
+        f"one output: {inputs:,} inputs times their {inputs:,} weights, summed, plus a bias",
     )
 
 

@@ -10,6 +10,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tellapart.bundle import Bundle, attach
 from tellapart.errors import ExportError
 from tellapart.files import write_with
@@ -64,6 +66,7 @@ def _convert(model: Any, file: Path) -> None:
 
 
 def _convert_with_tensorflow(model: Any, file: Path) -> None:
+    model(np.zeros((1, *model.input_shape[1:]), np.uint8))  # Keras exports only what was called
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras probes for the long gone `np.object` on its way
         model.export(file, format="onnx", verbose=False)
