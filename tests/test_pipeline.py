@@ -228,11 +228,12 @@ def test_an_export_that_disagrees_fails(
 
     convert = onnx_export._convert
 
-    def convert_wrongly(model: Any, file: Path) -> None:
+    def convert_wrongly(model: Any, file: Path) -> Any:
         kept = model.get_weights()
         model.set_weights([weight + 0.05 for weight in kept])
-        convert(model, file)
+        converted = convert(model, file)
         model.set_weights(kept)
+        return converted
 
     monkeypatch.setattr(onnx_export, "_convert", convert_wrongly)
     with pytest.raises(ExportError, match="disagrees with the trained network"):

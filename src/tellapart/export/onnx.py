@@ -32,14 +32,9 @@ def export_classifier(model: Any, bundle: Bundle, path: Path) -> None:
         ExportError: the network cannot be expressed in ONNX, or not in one file.
         TellapartError: the file cannot be written.
     """
-    import onnx
-
     with tempfile.TemporaryDirectory(prefix="tellapart-") as folder:
-        file = Path(folder) / "network.onnx"
-        _convert(model, file)
-        onnx_model = onnx.load(file)
+        onnx_model = _convert(model, Path(folder) / "network.onnx")
     _name_ends(onnx_model.graph)
-    onnx.checker.check_model(onnx_model)
     attach(onnx_model, bundle)
     try:
         content = onnx_model.SerializeToString()
@@ -48,21 +43,26 @@ def export_classifier(model: Any, bundle: Bundle, path: Path) -> None:
     write_with(path, lambda stream: stream.write(content))
 
 
-def _convert(model: Any, file: Path) -> None:
+def _convert(model: Any, file: Path) -> Any:
+    """Converts by way of `file`; returns an `onnx.ModelProto` that has been checked."""
     import keras
+    import onnx
 
     try:
         if keras.backend.backend() == "tensorflow":
             _convert_with_tensorflow(model, file)
         else:
             _convert_in_new_process(model, file)
+        onnx_model = onnx.load(file)
+        onnx.checker.check_model(onnx_model)
     except OSError:
         raise
     except Exception as error:  # the converter raises almost anything on a layer it lacks
         raise ExportError(
-            f"The network '{model.name}' cannot be written as ONNX: {error}. The trained network "
+            f"The network '{model.name}' cannot be written as ONNX: {_last_line(error)}. The trained network "
             "is kept as model.keras; build it from layers that ONNX knows to make it portable."
         ) from error
+    return onnx_model
 
 
 def _convert_with_tensorflow(model: Any, file: Path) -> None:
@@ -84,7 +84,12 @@ def _convert_in_new_process(model: Any, file: Path) -> None:
         check=False,
     )
     if finished.returncode:
-        raise ExportError(finished.stderr.strip().rpartition("\n")[2])
+        raise ExportError(finished.stderr)
+
+
+def _last_line(error: Exception) -> str:
+    """What a converter's error comes down to; the rest is where in its code."""
+    return str(error).strip().rpartition("\n")[2].strip().rstrip(".") or type(error).__name__
 
 
 def _name_ends(graph: Any) -> None:

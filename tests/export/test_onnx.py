@@ -1,0 +1,121 @@
+"""The classifier file that is written from a Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import pytest
+
+from tellapart.bundle import Bundle, read_bundle
+from tellapart.classifier import Classifier
+from tellapart.errors import ExportError
+from tellapart.export.onnx import export_classifier
+from tellapart.export.parity import check_parity
+from tellapart.images import ImageSpec
+from tellapart.models.registry import build
+
+BUNDLE = Bundle(("a", "b", "c"), ImageSpec(6, 9, 3), provenance={"data": "made-up"})
+
+
+def network() -> Any:
+    keras.utils.set_random_seed(0)
+    own = keras.Sequential(
+        [
+            keras.Input((6, 9, 3)),
+            keras.layers.Conv2D(4, 3),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+            keras.layers.Dropout(0.5),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3, activation="softmax"),
+        ],
+        name="mine",
+    )
+    return build(own, (6, 9, 3), 3).model
+
+
+def pictures(count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, (count, 6, 9, 3), np.uint8)
+
+
+def named(pixels: Any) -> list[tuple[str, Callable[[], Any]]]:
+    return [(str(number), partial(np.asarray, row)) for number, row in enumerate(pixels)]
+
+
+def test_the_file_gives_what_the_network_gives(tmp_path: Path) -> None:
+    model, pixels = network(), pictures(20)
+    expected = model.predict(pixels, verbose=0)
+    export_classifier(model, BUNDLE, tmp_path / "c.onnx")
+    assert np.allclose(
+        Classifier.load(tmp_path / "c.onnx").probabilities(pixels), expected, atol=1e-6
+    )
+    parity = check_parity(tmp_path / "c.onnx", named(pixels), expected)
+    assert parity.checked == 20
+    assert parity.max_difference < 1e-6
+
+
+def test_ends_are_named_and_typed_and_metadata_is_there(tmp_path: Path) -> None:
+    export_classifier(network(), BUNDLE, tmp_path / "c.onnx")
+    graph = onnx.load(tmp_path / "c.onnx").graph
+    (start,), (end,) = graph.input, graph.output
+    assert (start.name, end.name) == ("pixels", "probabilities")
+    assert start.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    dims = [dim.dim_param or dim.dim_value for dim in start.type.tensor_type.shape.dim]
+    assert dims == ["batch", 6, 9, 3]
+    assert read_bundle(tmp_path / "c.onnx") == BUNDLE
+    assert not [node for node in graph.node if node.op_type in ("Dropout", "RandomUniform")]
+
+
+def test_a_layer_that_onnx_does_not_know_is_named_in_the_error(tmp_path: Path) -> None:
+    class Odd(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            import tensorflow as tf
+
+            return tf.raw_ops.Betainc(a=x, b=x, x=x)
+
+    inputs = keras.Input((6, 9, 3), dtype="uint8")
+    x = Odd()(keras.layers.Rescaling(1 / 255)(inputs))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x), name="odd")
+    with pytest.raises(ExportError, match="'odd' cannot be written as ONNX"):
+        export_classifier(model, BUNDLE, tmp_path / "c.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (0.001, "the largest difference of a probability is 0.001"),
+        (np.nan, "the largest difference of a probability is nan"),
+    ],
+)
+def test_a_difference_fails_the_gate(tmp_path: Path, change: float, words: str) -> None:
+    model, pixels = network(), pictures(4)
+    expected = model.predict(pixels, verbose=0)
+    export_classifier(model, BUNDLE, tmp_path / "c.onnx")
+    expected[2, 1] += change
+    with pytest.raises(ExportError, match=words):
+        check_parity(tmp_path / "c.onnx", named(pixels), expected)
+
+
+def test_a_tie_may_be_decided_either_way_but_nothing_else_may(tmp_path: Path) -> None:
+    from tellapart.export.parity import _label_differs
+
+    tie, almost = np.array([0.4, 0.4, 0.2], np.float32), np.array([0.4, 0.4, 0.2], np.float32)
+    almost[1] += 1e-7
+    assert not _label_differs(almost, tie)
+    apart = np.array([0.40003, 0.39997, 0.2], np.float32)
+    assert _label_differs(almost, apart)
+
+
+def test_a_picture_that_vanished_fails_the_gate(tmp_path: Path) -> None:
+    export_classifier(network(), BUNDLE, tmp_path / "c.onnx")
+    gone = [("gone.png", lambda: tmp_path / "gone.png")]
+    with pytest.raises(ExportError, match="gone.png could be read for training but not for"):
+        check_parity(tmp_path / "c.onnx", gone, np.full((1, 3), 1 / 3, np.float32))
