@@ -59,8 +59,9 @@ def _convert(model: Any, file: Path) -> Any:
         raise
     except Exception as error:  # the converter raises almost anything on a layer it lacks
         raise ExportError(
-            f"The network '{model.name}' cannot be written as ONNX: {_last_line(error)}. The trained network "
-            "is kept as model.keras; build it from layers that ONNX knows to make it portable."
+            f"The network '{model.name}' cannot be written as ONNX: {_last_line(error)}. The "
+            "trained network is kept as model.keras; build it from layers that ONNX knows to make "
+            "it portable."
         ) from error
     return onnx_model
 
