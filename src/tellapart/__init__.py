@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from tellapart.errors import TellapartError as TellapartError
     from tellapart.explanation.flow import data_flow as data_flow
     from tellapart.images import ImageSpec as ImageSpec
-    from tellapart.pipeline import Run as Run
     from tellapart.pipeline import train as train
     from tellapart.results import Evaluation as Evaluation
     from tellapart.results import FailedPrediction as FailedPrediction
     from tellapart.results import Interval as Interval
     from tellapart.results import Prediction as Prediction
+    from tellapart.session import Run as Run
     from tellapart.training.recipe import Recipe as Recipe
 
 _HOMES = {
@@ -40,7 +40,7 @@ _HOMES = {
     "Interval": "tellapart.results",
     "Prediction": "tellapart.results",
     "Recipe": "tellapart.training.recipe",
-    "Run": "tellapart.pipeline",
+    "Run": "tellapart.session",
     "TellapartError": "tellapart.errors",
     "data_flow": "tellapart.explanation.flow",
     "load": "tellapart.data",

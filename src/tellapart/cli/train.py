@@ -12,7 +12,7 @@ from tellapart.cli.complete import complete_data, complete_models
 from tellapart.cli.network import parse_image_size
 
 if TYPE_CHECKING:
-    from tellapart.pipeline import Run
+    from tellapart.session import Run
 
 EXAMPLES = """
 tellapart train digits                          # 1,797 digits, no download, seconds
