@@ -87,7 +87,10 @@ def test_the_files_of_a_run_agree_with_each_other(digits_run: ta.Run) -> None:
     assert len(rows_of(digits_run, "results.csv")) == 12
     lines = (digits_run.path / "events.jsonl").read_text(encoding="utf-8").splitlines()
     events = [json.loads(line) for line in lines]
-    assert events[0]["event"] == "RunStarted"
+    kinds = [event["event"] for event in events]
+    # What was said before the folder existed is in the record too.
+    assert kinds.index("Noted") < kinds.index("RunStarted")
+    assert any("since the pictures are 8x8" in event.get("text", "") for event in events)
     assert sum(event["event"] == "EpochEnded" for event in events) == 12
     assert events[-1]["event"] == "RunFinished"
 
@@ -196,7 +199,9 @@ def test_ctrl_c_keeps_the_best_weights_and_finishes_the_run(tmp_path: Path) -> N
     best = min(epochs, key=lambda event: event.val_loss or 9)
     assert end.best_epoch == best.epoch
     assert run.interrupted
-    assert read_json(run, runs.RUN_JSON)["status"] == "interrupted"
+    info = read_json(run, runs.RUN_JSON)
+    assert info["status"] == info["training"]["reason"] == "interrupted"
+    assert info["training"]["epochs_done"] == end.epochs_done
     assert run.evaluation.accuracy.value > 0.5
     assert ta.Classifier.load(run.path).predict(np.zeros((8, 8), np.uint8)).label
 

@@ -69,9 +69,10 @@ class TerminalProgress:
         self._end_bar()
         parts = ", ".join(f"{count:,} {part}" for part, count in event.parts.items() if count)
         height, width = event.recipe["image_size"]
+        epochs = "1 epoch" if event.recipe["epochs"] == 1 else f"{event.recipe['epochs']} epochs"
         self._say(
             f"Training {event.recipe['model']} on {event.data}: {parts} pictures of "
-            f"{height}x{width}, {event.recipe['epochs']} epochs of batches of "
+            f"{height}x{width}, {epochs} in batches of "
             f"{event.recipe['batch_size']}. Ctrl-C ends training early and keeps the result."
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from tellapart.models import registry
 from tellapart.models.backend import import_keras
 from tellapart.results import Evaluation
 from tellapart.runs import RunFolder
+from tellapart.training import trainer
 from tellapart.training.events import (
+    UNRECORDED,
     Event,
     Exported,
     Observer,
@@ -69,15 +71,24 @@ class Plan:
 
 
 class Broadcast:
-    """Hands each event to every observer."""
+    """Hands each event to every observer; one that joins later is told what it missed."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
-        self.observers = tuple(observers)
+        self._observers = list(observers)
+        self._past: list[Event] = []
 
     def __call__(self, event: Event) -> None:
         """Tells them all."""
-        for observer in self.observers:
+        if not isinstance(event, UNRECORDED):
+            self._past.append(event)
+        for observer in self._observers:
             observer(event)
+
+    def join(self, observer: Observer) -> None:
+        """Adds an observer."""
+        for event in self._past:
+            observer(event)
+        self._observers.append(observer)
 
 
 @dataclass
@@ -109,8 +120,6 @@ class Session:
 
     def run(self) -> Run:
         """Trains, evaluates, exports, reports."""
-        from tellapart.training import trainer
-
         model, recipe = self.plan.network.model, self.plan.recipe
         labels = self.dataset.labels
         history = trainer.fit(model, self.store.pixels, labels, self.parts, recipe, self.emit)
@@ -120,15 +129,14 @@ class Session:
         self._export(model, probabilities, evaluation)
         self._trace(model)
         self._plot(probabilities, evaluation)
-        interrupted = history.end.reason == "interrupted"
-        self._finish(evaluation, history.end.reason, interrupted=interrupted)
+        self._finish(evaluation, history)
         return Run(
             self.folder.path,
             evaluation,
             recipe,
             read_results(self.folder.file(runs.RESULTS_CSV)),
             model,
-            interrupted,
+            history.end.reason == "interrupted",
         )
 
     def _begin(self) -> None:
@@ -156,10 +164,8 @@ class Session:
         }
         self.folder.write_info(self.info)
         write_split_csv(self.folder.file(runs.SPLIT_CSV), self.dataset, self.parts)
-        self.emit.observers += (
-            EventLog(self.folder.file(runs.EVENTS_JSONL)),
-            ResultsTable(self.folder.file(runs.RESULTS_CSV)),
-        )
+        self.emit.join(EventLog(self.folder.file(runs.EVENTS_JSONL)))
+        self.emit.join(ResultsTable(self.folder.file(runs.RESULTS_CSV)))
         self.emit(
             RunStarted(str(self.folder.path), self.dataset.name, sizes, self.plan.recipe.to_json())
         )
@@ -261,13 +267,13 @@ class Session:
         worst = worst_mistakes(probabilities, labels, sources, plots.TILES)
         draw(plots.plot_mistakes, worst, "mistakes", "the most confident mistakes")
 
-    def _finish(self, evaluation: Evaluation, reason: str, *, interrupted: bool) -> None:
+    def _finish(self, evaluation: Evaluation, history: trainer.History) -> None:
         seconds = time.monotonic() - self.started
         accuracy = evaluation.accuracy.to_json()
         self.info |= {
-            "status": "interrupted" if interrupted else "finished",
+            "status": "interrupted" if history.end.reason == "interrupted" else "finished",
             "ended": runs.now(),
-            "training_ended": reason,
+            "training": asdict(history.end),
             "seconds": round(seconds, 2),
             "accuracy": accuracy,
         }

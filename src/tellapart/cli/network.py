@@ -38,7 +38,7 @@ def open_network(name: str, image_size: str | None, channels: int | None, classe
     """
     size = parse_image_size(image_size)
     from tellapart import runs
-    from tellapart.errors import RunError
+    from tellapart.errors import RunError, UsageError
     from tellapart.models import registry
 
     if Path(name).is_dir():
@@ -46,6 +46,8 @@ def open_network(name: str, image_size: str | None, channels: int | None, classe
         if not saved.is_file():
             raise RunError(f"{name} holds no {runs.MODEL_KERAS}: did its training finish?")
         return registry.load_keras_file(saved)
+    if (Path("runs") / name).is_dir():
+        raise UsageError(f"There is no folder {name}. Did you mean 'runs/{name}'?")
     resolved = registry.resolve(name)
     if name.endswith(".keras"):
         return resolved

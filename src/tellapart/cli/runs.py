@@ -40,7 +40,7 @@ def runs(
                 row["run"],
                 row["status"],
                 row["model"],
-                row["epochs"],
+                _epochs(row["epochs_done"], row["epochs"]),
                 _accuracy(row["accuracy"]),
                 row["started"],
             )
@@ -57,9 +57,14 @@ def _row(path: str, info: dict[str, Any]) -> dict[str, Any]:
         "status": info.get("status"),
         "model": recipe.get("model"),
         "epochs": recipe.get("epochs"),
+        "epochs_done": info.get("training", {}).get("epochs_done"),
         "accuracy": info.get("accuracy"),
         "started": info.get("started"),
     }
+
+
+def _epochs(done: int | None, planned: int | None) -> str:
+    return str(planned or "") if done in (None, planned) else f"{done} of {planned}"
 
 
 def _accuracy(accuracy: dict[str, Any] | None) -> str:
