@@ -19,12 +19,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from tests.tiny_classifier import SPEC, make_bundle, make_model, save_classifier
 
 from tellapart import bundle as bundle_module
 from tellapart.bundle import Bundle, attach, parse_bundle, read_bundle
 from tellapart.errors import ClassifierFileError
 from tellapart.images import ImageSpec
+from tests.tiny_classifier import SPEC, make_bundle, make_model, save_classifier
 
 
 def content(model: Any | None = None, **changes: Any) -> bytes:

@@ -17,6 +17,13 @@ import numpy as np
 import pytest
 from onnx import helper
 from PIL import Image
+
+from tellapart.bundle import attach
+from tellapart.classifier import Classifier
+from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset, Excluded
+from tellapart.errors import ClassifierFileError, DataError, ImageError, UsageError
+from tellapart.images import Raw, decode
+from tellapart.results import FailedPrediction, Prediction
 from tests.tiny_classifier import (
     CLASS_NAMES,
     PURE,
@@ -26,13 +33,6 @@ from tests.tiny_classifier import (
     reload,
     save_classifier,
 )
-
-from tellapart.bundle import attach
-from tellapart.classifier import Classifier
-from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset, Excluded
-from tellapart.errors import ClassifierFileError, DataError, ImageError, UsageError
-from tellapart.images import Raw, decode
-from tellapart.results import FailedPrediction, Prediction
 
 
 @pytest.fixture
@@ -567,3 +567,19 @@ def test_the_tiny_classifier_is_whole(classifier: Classifier) -> None:
         "MatMul",
         "Softmax",
     ]
+
+
+def test_onnx_runtime_reports_nothing(
+    classifier: Classifier, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    code = """
+    from tellapart.classifier import Classifier
+    Classifier.load(sys.argv[1]).predict(sys.argv[2])
+    """
+    run_python(code, classifier.path, pictures / "blue.png", allowed=LIGHT)
+    assert not list(home.rglob("*"))

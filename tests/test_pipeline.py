@@ -107,6 +107,21 @@ def test_the_classifier_file_repeats_the_predictions_from_raw_pixels(digits_run:
     assert classifier.provenance["accuracy"] == read_json(digits_run, "evaluation.json")["accuracy"]
 
 
+def test_evaluating_on_the_training_data_measures_its_test_part(
+    digits_run: ta.Run, tmp_path: Path
+) -> None:
+    classifier = ta.Classifier.load(digits_run.path)
+    again = classifier.evaluate("digits")
+    assert again.accuracy == digits_run.evaluation.accuracy
+    assert (again.confusion == digits_run.evaluation.confusion).all()
+    assert classifier.evaluate("digits", part="all").accuracy.count == 1797
+    # The file alone does not know which pictures were kept for the test.
+    alone = tmp_path / "alone.onnx"
+    alone.write_bytes(classifier.path.read_bytes())
+    with pytest.raises(DataError, match="is what .* was trained on, and no split.csv beside it"):
+        ta.Classifier.load(alone).evaluate("digits")
+
+
 def test_the_saved_network_repeats_the_predictions(digits_run: ta.Run) -> None:
     saved = keras.saving.load_model(digits_run.path / runs.MODEL_KERAS)
     pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), np.uint8)

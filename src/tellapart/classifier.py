@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # predicting needs nothing of `data`
     from tellapart.data.dataset import Dataset, Part
 
 FILE_NAME = "classifier.onnx"
+SPLIT_NAME = "split.csv"
 
 Picture = str | Raw
 """A picture to predict: a path, an encoded file's content, pixels, or a Pillow image."""
@@ -192,7 +193,8 @@ class Classifier:
             data: a `Dataset`, or anything that `tellapart.data.load` takes: a folder per class,
                 an archive, a CSV, a catalog name, ...
             part: "train", "validation", "calibration", "test" or "all". By default what the data
-                itself sets apart: its test part, else its validation part, else all of it.
+                itself sets apart: its test part, else its validation part, else all of it. Of the
+                very data it was trained on, the pictures that its run kept for the test.
             on_progress: called with how many pictures are done, of how many.
 
         Returns:
@@ -200,7 +202,8 @@ class Classifier:
 
         Raises:
             DataError: the data cannot be read, has a class that the classifier does not know,
-                lacks the part, or has no readable picture.
+                lacks the part, has no readable picture, or is what the classifier was trained on
+                and nothing tells which pictures it has not seen.
             ClassifierFileError: the network cannot be run.
         """
         from tellapart.data import load
@@ -209,7 +212,7 @@ class Classifier:
 
         dataset = data if isinstance(data, Dataset) else load(data)
         columns = self._match_classes(dataset)
-        indices = _part_indices(dataset, part)
+        indices = self._unseen(dataset) if part is None else _part_indices(dataset, part)
         jobs = ((dataset.paths[i], partial(dataset.source.read, i)) for i in indices)
         rows, labels, sources, failed = [], [], [], []
         answers = self._stream(jobs, batch_size=32)
@@ -232,6 +235,28 @@ class Classifier:
             unreadable=tuple(
                 [FailedPrediction(item.path, item.reason) for item in dataset.excluded] + failed
             ),
+        )
+
+    def was_trained_on(self, dataset: Dataset) -> bool:
+        """Whether this is the very data set that the classifier was trained on, unchanged."""
+        return self.provenance.get("data_key") == dataset.source.key
+
+    def _unseen(self, dataset: Dataset) -> list[int]:
+        """Returns the positions of pictures that training did not see, as far as can be told."""
+        if not self.was_trained_on(dataset):
+            return _part_indices(dataset, None)
+        split_csv = self.path.with_name(SPLIT_NAME)
+        if split_csv.is_file():
+            from tellapart.data.split import read_split_csv
+
+            parts = read_split_csv(split_csv)
+            return [i for i, path in enumerate(dataset.paths) if parts.get(path) == "test"]
+        if dataset.has_part("test"):
+            return _part_indices(dataset, "test")
+        raise DataError(
+            f"{dataset.location} is what {self.path} was trained on, and no {SPLIT_NAME} beside it "
+            "tells which pictures were kept for the test. Name the run folder, or measure on all "
+            "of it, training pictures included, with part 'all'."
         )
 
     def _match_classes(self, dataset: Dataset) -> list[int]:
@@ -338,6 +363,9 @@ def _find_file_in(path: Path) -> Path:
 
 def _make_session(content: bytes, path: Path) -> Any:
     """Makes the ONNX Runtime session, quiet and on all cores this process may use."""
+    # Unless told otherwise before it is imported, ONNX Runtime notes each session down in the
+    # user's home, to be sent to its makers.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -152,6 +152,7 @@ class Session:
                 "name": self.dataset.name,
                 "location": self.dataset.location,
                 "fingerprint": self.store.fingerprint,
+                "key": self.dataset.source.key,
                 "class_names": list(self.dataset.class_names),
                 "counts": self.dataset.count_by_class(),
                 "parts": sizes,
@@ -206,6 +207,7 @@ class Session:
             provenance={
                 "data": self.dataset.name,
                 "data_fingerprint": self.store.fingerprint,
+                "data_key": self.dataset.source.key,
                 "model": self.plan.recipe.model,
                 "accuracy": evaluation.accuracy.to_json(),
                 "created": runs.now(),

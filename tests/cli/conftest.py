@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.tiny_classifier import PURE, save_classifier
 
 from tellapart.cli import main
+from tests.tiny_classifier import PURE, save_classifier
 
 
 @dataclass(frozen=True)

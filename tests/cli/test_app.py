@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Run
 
 from tellapart.cli import main, output
 from tellapart.cli.app import COMMANDS
 from tellapart.cli.output import Progress, json_text, print_json, print_table, printable
 from tellapart.errors import TellapartError
 from tellapart.version import __version__
+from tests.cli.conftest import Run
 
 NAMES = [module.__name__.rpartition(".")[2] for module in COMMANDS]
 
@@ -244,3 +244,16 @@ def test_progress_appears_after_a_while_and_on_terminals_only(
             progress.advance()
             progress.advance()
         assert ("Predicting" in stream.getvalue() and "2/3" in stream.getvalue()) is shown
+
+
+def test_without_typer_the_command_line_says_what_it_needs() -> None:
+    code = (
+        "import sys; sys.modules['typer'] = None\n"
+        "from tellapart.cli import main\n"
+        "main(['--help'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: The command line needs Typer, which is not installed: pip install typer\n"
+    )

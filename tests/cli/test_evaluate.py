@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.cli.conftest import Run
 from tests.cli.test_predict import CLI
 from tests.conftest import save_picture

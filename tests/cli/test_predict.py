@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.cli.conftest import Outcome, Run
 from tests.test_classifier import LIGHT, run_python
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.text import Text
-from tests.evaluation.pages import assert_readable, read_png, words
 
 from tellapart.evaluation import evaluate
 from tellapart.evaluation.plots import plot_confusion
 from tellapart.evaluation.plots.confusion import draw_confusion
 from tellapart.results import Evaluation
+from tests.evaluation.pages import assert_readable, read_png, words
 
 
 def evaluated(names: list[str], *, count: int = 600, seed: int = 0) -> Evaluation:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.evaluation.pages import assert_readable, read_png, words
 
 from tellapart.errors import TellapartError
 from tellapart.evaluation.plots import plot_curves
 from tellapart.evaluation.plots.curves import draw_curves
+from tests.evaluation.pages import assert_readable, read_png, words
 
 Row = dict[str, float]
 

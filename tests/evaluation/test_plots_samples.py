@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.evaluation.pages import assert_readable, read_png, words
 
 from tellapart.evaluation.plots import choose_samples, plot_mistakes, plot_samples
 from tellapart.evaluation.plots.samples import TILES, draw_sheet
+from tests.evaluation.pages import assert_readable, read_png, words
 
 
 def pictures(count: int, *shape: int) -> npt.NDArray[np.uint8]:

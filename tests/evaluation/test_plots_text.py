@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.evaluation.pages import words
 
 from tellapart.evaluation.plots.style import Page
 from tellapart.evaluation.plots.text import fit, printable, width
+from tests.evaluation.pages import words
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from tellapart.errors import TellapartError
+from tellapart.errors import MissingDependencyError, TellapartError
 
 INTERRUPTED = 130
 
@@ -22,8 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _silence_warnings()
         _escape_what_stdout_cannot_carry()
-        from tellapart.cli.app import app
-
+        app = _import_app()
         app(None if arguments is None else list(arguments), prog_name="tellapart")
     except TellapartError as error:
         print_error(str(error))
@@ -35,6 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if exit_.code == INTERRUPTED:  # Typer turns Ctrl-C into this exit code, without a word
             print_note("Interrupted.")
         raise
+
+
+def _import_app() -> Any:
+    """Imports the command line, or says what it lacks where only predicting was installed."""
+    try:
+        from tellapart.cli.app import app
+    except ModuleNotFoundError as error:
+        if error.name != "typer":
+            raise
+        raise MissingDependencyError(
+            "The command line needs Typer, which is not installed: pip install typer"
+        ) from error
+    return app
 
 
 def _silence_warnings() -> None:

@@ -50,10 +50,17 @@ def evaluate(
     classes that are most often taken for one another. Classes are matched by name.
     """
     from tellapart.classifier import Classifier
+    from tellapart.data import load
 
     loaded = Classifier.load(classifier)
+    dataset = load(data)
+    if part is None and loaded.was_trained_on(dataset):
+        print_note(
+            f"{data} is what this classifier was trained on: measured are the pictures that were "
+            "kept for the test. (--part all: training pictures too.)"
+        )
     with Progress("Evaluating") as progress:
-        evaluation = loaded.evaluate(data, part=part, on_progress=progress.reach)
+        evaluation = loaded.evaluate(dataset, part=part, on_progress=progress.reach)
     if as_json:
         print_json({"classifier": str(loaded.path), "data": data, **evaluation.to_json()})
     else:

@@ -192,7 +192,7 @@ def _check_rows(rows: Sequence[_Row], path: Path) -> None:
     if missing:
         raise DataError(
             f"{path} names {count(len(missing), 'file')} that cannot be found:{bullets(missing)}\n"
-            f"Paths are relative to the folder of the CSV, {path.parent}."
+            f"Paths are relative to the folder of the CSV, {path.parent.absolute()}."
         )
 
 

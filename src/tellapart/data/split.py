@@ -134,6 +134,19 @@ def write_split_csv(path: Path, dataset: Dataset, split: Split) -> None:
     write_text(path, text.getvalue())
 
 
+def read_split_csv(path: Path) -> dict[str, str]:
+    """Reads what `write_split_csv` wrote: the part of each picture, by its path.
+
+    Raises:
+        DataError: the file cannot be read, or has no columns path and part.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return {row["path"]: row["part"] for row in csv.DictReader(stream)}
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a split: {error}") from error
+
+
 def _check_shares(test_split: float, validation_split: float, seed: int) -> None:
     for name, share in (("test_split", test_split), ("validation_split", validation_split)):
         if not 0 <= share < 1:

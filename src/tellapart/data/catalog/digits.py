@@ -7,11 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from tellapart.data.catalog.entry import Arrays, CatalogEntry
+from tellapart.errors import MissingDependencyError
 
 
 def fetch() -> Sequence[Arrays]:
     """Gets the digits; their grey levels 0 to 16 become 0 to 255."""
-    from sklearn.datasets import load_digits
+    try:
+        from sklearn.datasets import load_digits
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            "The digits are a part of scikit-learn, which is not installed: "
+            "pip install scikit-learn"
+        ) from error
 
     digits = load_digits()
     x = np.rint(digits.images * 255 / 16).astype(np.uint8)
