@@ -44,7 +44,7 @@ def test_a_log_has_a_line_an_epoch_and_no_bar() -> None:
 def test_the_bar_shows_loss_accuracy_speed_and_progress() -> None:
     text = shown(BATCH, terminal=True)
     assert "epoch 2/15" in text
-    assert "30/625" in text
+    assert "655/9375" in text  # an epoch of 625 updates and 30 more, of 15 epochs
     assert "loss 0.5000  accuracy 0.875  1,234 images/s" in text
 
 

@@ -45,13 +45,12 @@ class TerminalProgress:
                 style = "yellow" if event.level == "warning" else "dim"
                 self._say(event.text, style)
             case Progressed():
-                self._advance(event.stage, event.done, event.total, "")
+                self._advance(event.stage, event.stage, event.done, event.total, "")
             case RunStarted():
                 self._start(event)
             case BatchEnded():
                 self._advance_epoch(event)
             case EpochEnded():
-                self._end_bar()
                 self._say(describe_epoch(event))
             case TrainingEnded():
                 self._end_training(event)
@@ -77,15 +76,17 @@ class TerminalProgress:
         )
 
     def _advance_epoch(self, event: BatchEnded) -> None:
+        # One bar for all epochs, so that the time left is that of the whole training.
         self._advance(
+            "training",
             f"epoch {event.epoch}/{event.epochs}",
-            event.step,
-            event.steps,
+            (event.epoch - 1) * event.steps + event.step,
+            event.epochs * event.steps,
             f"loss {event.loss:.4f}  accuracy {event.accuracy:.3f}  "
             f"{event.images_per_second:,.0f} images/s",
         )
 
-    def _advance(self, stage: str, done: int, total: int, figures: str) -> None:
+    def _advance(self, stage: str, title: str, done: int, total: int, figures: str) -> None:
         if not self.console.is_terminal:
             return
         if stage != self._stage or self._bar is None:
@@ -101,9 +102,9 @@ class TerminalProgress:
                 console=self.console,
                 transient=True,
             )
-            self._task = self._bar.add_task(stage, total=total, figures=figures)
+            self._task = self._bar.add_task(title, total=total, figures=figures)
             self._bar.start()
-        self._bar.update(self._task, completed=done, figures=figures)
+        self._bar.update(self._task, description=title, completed=done, figures=figures)
 
     def _end_training(self, event: TrainingEnded) -> None:
         self._end_bar()
