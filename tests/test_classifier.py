@@ -73,7 +73,7 @@ def test_load_suggests_the_file_that_was_meant(tmp_path: Path) -> None:
         Classifier.load(tmp_path / "photo-1")
     assert str(caught.value) == (
         f"{tmp_path / 'photo-1'} does not exist: expected a classifier.onnx or the folder of a "
-        "run. Did you mean 'photos-1'?"
+        f"run. Did you mean '{tmp_path / 'photos-1'}'?"
     )
 
 

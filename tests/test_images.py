@@ -174,7 +174,7 @@ def test_path_bytes_array_and_image_agree(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"%PDF-1.7 ...", "is a PDF document, whatever its name says"),
+        (b"%PDF-1.7 ...", "is a PDF document, not a picture"),
         (b"<html><body>not found", "is a web page"),
         (b"\0\0\0\x20ftypheic0000", "is a HEIC, AVIF or video file; .* Export it as JPEG first"),
         (b"8BPS\0\x01", "is a Photoshop document"),

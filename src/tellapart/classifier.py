@@ -8,7 +8,6 @@ Nothing here imports TensorFlow or Keras.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -351,12 +350,11 @@ def _find_file_in(path: Path) -> Path:
         )
         raise ClassifierFileError(f"{path} is a folder without {FILE_NAME}. {hint}")
     if not path.exists():
-        siblings: list[str] = []
-        with contextlib.suppress(OSError):
-            siblings = [sibling.name for sibling in path.parent.iterdir()]
+        from tellapart.files import similar_path
+
         raise ClassifierFileError(
             f"{path} does not exist: expected a {FILE_NAME} or the folder of a run."
-            f"{did_you_mean(path.name, siblings)}"
+            f"{similar_path(path)}"
         )
     return path
 

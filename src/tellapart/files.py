@@ -58,9 +58,22 @@ def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         write(stream)
 
 
+def similar_path(path: Path) -> str:
+    """Returns " Did you mean 'runs/photos-1'?" for what has the closest name in that folder."""
+    import difflib
+
+    siblings: list[str] = []
+    with contextlib.suppress(OSError):
+        siblings = sorted(sibling.name for sibling in path.parent.iterdir())
+    close = difflib.get_close_matches(path.name, siblings, n=1, cutoff=0.6)
+    return f" Did you mean '{path.parent / close[0]}'?" if close else ""
+
+
 def write_error(path: Path, error: OSError) -> TellapartError:
     """Translates the operating system's error into one that says what to do."""
     remedies = {
+        errno.ENOENT: f"there is no folder {path.parent}. Make it first, or name another",
+        errno.EISDIR: "it is a folder. Name a file",
         errno.ENOSPC: "the disk is full. Free some space, or name another folder",
         errno.EDQUOT: "your disk quota is used up. Free some space, or name another folder",
         errno.EACCES: "no permission to write there. Name a folder that you may write to",

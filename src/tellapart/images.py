@@ -255,7 +255,7 @@ def _describe_content(raw: bytes | Path) -> str:
         return f"is a HEIC, AVIF or video file; {accepted}. Export it as JPEG first"
     for magic, what in _KNOWN_CONTENT.items():
         if head.lstrip().startswith(magic):
-            return f"is {what}, whatever its name says; {accepted}"
+            return f"is {what}, not a picture; {accepted}"
     return f"is not a picture that can be read, or its start is damaged; {accepted}"
 
 

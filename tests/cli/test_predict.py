@@ -249,6 +249,22 @@ def test_the_name_of_the_file_decides_the_format(
     assert (here / name).read_text().startswith(start)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.xlsx", "a.xlsx: no format goes with '.xlsx'. Name a file that ends in .csv, "),
+        ("photos", "photos: no format goes with ''. "),
+        ("photos/deeper.csv", "photos/deeper.csv is a folder. Name a file to write to."),
+        ("absent/a.csv", "there is no folder absent. Make it first, or name another."),
+    ],
+)
+def test_an_output_that_makes_no_sense(run: Run, here: Path, name: str, message: str) -> None:
+    (here / "photos" / "deeper.csv").mkdir()
+    done = run("predict", "run", "photos/red.png", "--output", name)
+    assert (done.code in (1, 2), done.out) == (True, "")
+    assert message in done.err
+
+
 def test_an_existing_file_is_replaced_only_by_force(run: Run, here: Path) -> None:
     (here / "a.csv").write_text("precious")
     done = run("predict", "run", "photos/red.png", "-o", "a.csv")

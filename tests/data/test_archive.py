@@ -329,6 +329,10 @@ def test_no_room_to_decompress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         def write(self, _: object) -> int:
             raise OSError(28, "No space left on device")
 
+        def close(self) -> None:  # a real file tries once more to write its buffer
+            super().close()
+            raise OSError(28, "No space left on device")
+
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Full())
     with pytest.raises(ArchiveError, match=r"No space left on device.*TMPDIR"):
         load(path)

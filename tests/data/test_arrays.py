@@ -239,3 +239,15 @@ def test_npz_that_claims_too_much(tmp_path: Path) -> None:
         load(write("(1000000, 1000, 1000)"))
     with pytest.raises(DataError, match="claims more than it holds"):
         load(write("(1000, 1000, 1000)"))
+
+
+def test_an_npz_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    np.savez(tmp_path / "a.npz", x=pixels(2, 4, 4), y=labels(2))
+    monkeypatch.setattr("zipfile.ZipFile", refuse)
+    with pytest.raises(DataError, match=r"Cannot read .*a\.npz: Permission denied\.$"):
+        load(tmp_path / "a.npz")

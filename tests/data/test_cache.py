@@ -155,7 +155,7 @@ def test_no_permission(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_no_room(own_cache: Path) -> None:
     with (
-        pytest.raises(DataError, match=r"needs 1000000\.0 GB .*, and .* free there") as caught,
+        pytest.raises(DataError, match=r"free: too little for 1000000\.0 GB") as caught,
         building("store", "k", "photos", 10**15),
     ):
         pass

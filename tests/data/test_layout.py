@@ -218,6 +218,17 @@ def test_every_name_is_kept_or_counted(names: list[str]) -> None:
     assert len(layout.class_names) >= 2
 
 
+def test_run_folders_are_no_classes() -> None:
+    """`tellapart train .`, run for the second time."""
+    names = ["cat/1.png", "dog/1.png"]
+    run = ["runs/x-1/run.json", "runs/x-1/split.csv", "runs/x-1/plots/curves.png"]
+    layout = arrange([*names, *run], "photos")
+    assert layout.class_names == ("cat", "dog")
+    assert layout.ignored == 3
+    assert layout.notes == ("1 run folder of tellapart ignored.",)
+    assert arrange([*names, "cow/run.json", "cow/1.png"], "photos").class_names[1] == "cow"
+
+
 def outcome(names: list[str]) -> object:
     """Everything that the names say, or the error."""
     try:

@@ -220,7 +220,7 @@ def test_disk_full_while_pixels_are_written(
 def test_no_room_is_known_before(colour_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(colour_folder)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10**6))
-    with pytest.raises(DataError, match=r"and 1\.0 MB are free there"):
+    with pytest.raises(DataError, match=r"has 1\.0 MB free: too little"):
         open_store(load(colour_folder), SPEC)
 
 

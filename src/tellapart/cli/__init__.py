@@ -6,7 +6,10 @@ interrupted. A bug keeps its traceback. Results go to stdout, everything else to
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -15,12 +18,15 @@ from tellapart.errors import MissingDependencyError, TellapartError
 
 INTERRUPTED = 130
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits; `arguments` defaults to those of the process."""
     from tellapart.cli.output import print_error, print_note
 
     try:
+        _open_closed_streams()
         _silence_warnings()
         _escape_what_stdout_cannot_carry()
         app = _import_app()
@@ -31,6 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print_note("Interrupted.")
         sys.exit(INTERRUPTED)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        _drop_stdout()
+        print_error("The disk is full. Free some space, and start again.")
+        sys.exit(1)
     except SystemExit as exit_:
         if exit_.code == INTERRUPTED:  # Typer turns Ctrl-C into this exit code, without a word
             print_note("Interrupted.")
@@ -48,6 +60,19 @@ def _import_app() -> Any:
             "The command line needs Typer, which is not installed: pip install typer"
         ) from error
     return app
+
+
+def _open_closed_streams() -> None:
+    """Opens to nowhere what the caller has closed; a file of ours could take its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
+
+
+def _drop_stdout() -> None:
+    """Keeps Python from trying, and failing, to write the rest of a result when it ends."""
+    with contextlib.suppress(OSError):  # where stdout is no file of the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _silence_warnings() -> None:

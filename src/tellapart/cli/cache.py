@@ -24,7 +24,7 @@ def cache(
     Decoded pictures and fetched data sets, which make the next run start at once. Your own
     pictures are never in there.
     """
-    from tellapart.cli.output import print_json, print_table, write_result
+    from tellapart.cli.output import local_time, print_json, print_table, write_result
     from tellapart.data.cache import cache_folder, clear_cache, list_cache
 
     folder = str(cache_folder())
@@ -54,11 +54,15 @@ def cache(
             }
         )
         return
-    print_table(
-        ("made from", "kind", "size", "created"),
-        [(entry.location, entry.kind, _size(entry.bytes), entry.created) for entry in entries],
-        right=("size",),
-    )
+    if entries:
+        print_table(
+            ("made from", "kind", "size", "created"),
+            [
+                (entry.location, entry.kind, _size(entry.bytes), local_time(entry.created))
+                for entry in entries
+            ],
+            right=("size",),
+        )
     write_result(f"{_size(sum(entry.bytes for entry in entries))} in {folder}.\n")
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
 def complete_data(incomplete: str) -> list[str]:
-    """Names of the catalog, then files and folders."""
+    """Names of the catalog, and files and folders."""
     from tellapart.data.catalog import CATALOG
 
-    return [name for name in CATALOG if name.startswith(incomplete)] + _files(incomplete)
+    return _with_files(incomplete, CATALOG)
 
 
 def complete_models(incomplete: str) -> list[str]:
-    """Names of networks, then files and folders."""
-    names = ("classic-28", "classic-32", "classic-64")
-    return [name for name in names if name.startswith(incomplete)] + _files(incomplete)
+    """Names of networks, and files and folders."""
+    return _with_files(incomplete, ("classic-28", "classic-32", "classic-64"))
+
+
+def _with_files(incomplete: str, names: Iterable[str]) -> list[str]:
+    """Where no name fits, offers nothing: then the shell completes paths, and quotes them."""
+    fitting = [name for name in names if name.startswith(incomplete)]
+    return fitting + _files(incomplete) if fitting else []
 
 
 def _files(incomplete: str) -> list[str]:
@@ -26,7 +32,7 @@ def _files(incomplete: str) -> list[str]:
         return []
     shown = (entry for entry in entries if entry.name.startswith(start))
     return [
-        f"{folder}/{entry.name}" if folder else entry.name
+        (f"{folder}/" if folder else "") + entry.name + ("/" if entry.is_dir() else "")
         for entry in shown
         if start.startswith(".") or not entry.name.startswith(".")
     ]

@@ -24,7 +24,10 @@ MOST_UNREADABLE = 10
 
 def evaluate(
     classifier: Annotated[
-        Path, typer.Argument(metavar="CLASSIFIER", help="A classifier.onnx, or a run folder.")
+        Path,
+        typer.Argument(
+            metavar="CLASSIFIER", help="A classifier.onnx, or a run folder.", readable=False
+        ),
     ],
     data: Annotated[
         str,

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import zip_longest
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
+
+
+LONG_WORD = 20
+"""A table may break words that are longer, such as paths."""
 
 
 def print_json(value: Any) -> None:
@@ -32,8 +39,9 @@ def print_table(
 ) -> None:
     """Prints a table on stdout.
 
-    On a terminal it fits the width and long cells go on in the next line; in a pipe or a file
-    every row is one line, however long.
+    On a terminal it fits the width and long cells go on in the next line; where even words would
+    be broken, each row becomes a block of lines. In a pipe or a file every row is one line,
+    however long.
 
     Args:
         columns: the headings.
@@ -48,21 +56,54 @@ def print_table(
     from rich.text import Text
 
     file = file or sys.stdout
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
+    console = Console(file=file, width=None if file.isatty() else 100_000, highlight=False)
+    least = _least_widths(columns, cells)
+    if sum(least) + 3 * len(least) + 1 > console.width:
+        _write_blocks(columns, cells, file, title=printable(title))
+        return
     table = Table(box=box.SIMPLE, title=Text(printable(title)) if title else None)
     table.title_justify = "left"
-    for column in columns:
-        table.add_column(
-            Text(column), justify="right" if column in set(right) else "left", overflow="fold"
-        )
+    for number, column in enumerate(columns):
+        side: Literal["left", "right"] = "right" if column in set(right) else "left"
+        one_word = all(len(row[number]) <= least[number] for row in cells if number < len(row))
+        table.add_column(Text(column), justify=side, overflow="fold", no_wrap=one_word)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """How narrow each column can get before words break, other than very long ones."""
+    return [
+        max(min(len(word), LONG_WORD) for cell in column for word in cell.split() or [""])
+        for column in zip_longest(columns, *rows, fillvalue="")
+    ]
+
+
+def _write_blocks(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], file: TextIO, *, title: str
+) -> None:
+    if title:
+        file.write(f"{title}\n\n")
+    widest = max(map(len, columns))
     for row in rows:
-        table.add_row(*(Text(printable(str(cell))) for cell in row))
-    width = None if file.isatty() else 100_000
-    Console(file=file, width=width, highlight=False).print(table)
+        lines = (f"{column:{widest}}  {cell}" for column, cell in zip(columns, row, strict=False))
+        file.write("\n".join(lines) + "\n\n")
+    file.flush()
 
 
 def print_note(message: str) -> None:
     """Prints a line for the human on stderr."""
     print(printable(message, keep="\n"), file=sys.stderr, flush=True)
+
+
+def local_time(iso: str | None) -> str:
+    """Returns an ISO 8601 time as a clock on the wall here shows it, to the minute."""
+    try:
+        return f"{datetime.fromisoformat(iso or '').astimezone():%Y-%m-%d %H:%M}"
+    except ValueError:
+        return iso or ""
 
 
 def print_error(message: str) -> None:
@@ -135,7 +176,9 @@ class Progress:
         """
         self._what = what
         self._total = total
-        self._hidden = hidden or not sys.stderr.isatty()
+        # A dumb terminal cannot take a bar back, and would show an empty line for each.
+        dumb = os.environ.get("TERM") in ("dumb", "unknown")
+        self._hidden = hidden or dumb or not sys.stderr.isatty()
         self._started = time.monotonic()
         self._done = 0
         self._bar: RichProgress | None = None

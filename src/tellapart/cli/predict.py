@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from tellapart.cli.output import Progress, exact_stdout, json_text, print_note, print_table
-from tellapart.errors import DataError, UsageError, did_you_mean
+from tellapart.errors import DataError, UsageError
 
 if TYPE_CHECKING:  # results need NumPy, which `--help` can do without
     from tellapart.classifier import Classifier
@@ -33,6 +33,11 @@ find . -name "*.jpg" -print0 | tellapart predict runs/photos-1 - --null --format
 
 Format = Literal["table", "csv", "jsonl", "json"]
 
+ENDINGS: dict[str, Format] = {
+    ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".txt": "table"
+}  # fmt: skip
+"""The format of a file of --output by the ending of its name."""
+
 STDIN = "-"
 TABLE_PAGE = 1_000
 """A table's columns are as wide as its cells; so many rows are held back to measure them."""
@@ -40,7 +45,10 @@ TABLE_PAGE = 1_000
 
 def predict(
     classifier: Annotated[
-        Path, typer.Argument(metavar="CLASSIFIER", help="A classifier.onnx, or a run folder.")
+        Path,
+        typer.Argument(
+            metavar="CLASSIFIER", help="A classifier.onnx, or a run folder.", readable=False
+        ),
     ],
     paths: Annotated[
         list[str],
@@ -58,7 +66,7 @@ def predict(
         Format | None,
         typer.Option(
             help="csv, jsonl and json stream: rows appear as they are predicted. By default what "
-            "the name of --output ends in, else a table.",
+            "the name of --output ends in, or a table.",
             show_default=False,
         ),
     ] = None,
@@ -90,6 +98,8 @@ def predict(
     """
     chosen = _choose_format(format, as_json, output)
     if output is not None and os.path.lexists(output) and not force:
+        if output.is_dir():
+            raise UsageError(f"{output} is a folder. Name a file to write to.")
         raise UsageError(f"{output} exists. Add --force to replace it, or name another file.")
     _refuse_if_all_missing(paths)
 
@@ -124,10 +134,14 @@ def _choose_format(format_: Format | None, as_json: bool, output: Path | None) -
         return "json"
     if format_ is not None:
         return format_
-    endings: dict[str, Format] = {
-        ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json"
-    }  # fmt: skip
-    return endings.get(output.suffix.lower(), "table") if output else "table"
+    if output is None:
+        return "table"
+    if output.suffix.lower() not in ENDINGS:
+        raise UsageError(
+            f"{output}: no format goes with '{output.suffix}'. Name a file that ends in "
+            f"{', '.join(ENDINGS)}, or add --format."
+        )
+    return ENDINGS[output.suffix.lower()]
 
 
 class _Tally:
@@ -246,13 +260,10 @@ def _refuse_if_all_missing(paths: list[str]) -> None:
     ]
     if len(missing) < len(paths):
         return
-    first = Path(missing[0])
-    siblings: list[str] = []
-    with contextlib.suppress(OSError):
-        siblings = [sibling.name for sibling in first.parent.iterdir()]
-    hint = did_you_mean(first.name, siblings)
+    from tellapart.files import similar_path
+
     listed = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
-    raise DataError(f"No such picture or folder: {listed}.{hint}")
+    raise DataError(f"No such picture or folder: {listed}.{similar_path(Path(missing[0]))}")
 
 
 # --- How they are written -----------------------------------------------------------------------

@@ -18,7 +18,7 @@ def runs(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """List the runs in a folder, the oldest first."""
-    from tellapart.cli.output import print_json, print_note, print_table
+    from tellapart.cli.output import local_time, print_json, print_note, print_table
     from tellapart.errors import RunError
     from tellapart.runs import find_runs
 
@@ -33,6 +33,9 @@ def runs(
     if json:
         print_json(rows)
         return
+    if not rows:
+        print_note(f"No runs in {folder}. `tellapart train` makes one.")
+        return
     print_table(
         ("run", "status", "network", "epochs", "test accuracy", "started"),
         [
@@ -42,7 +45,7 @@ def runs(
                 row["model"],
                 _epochs(row["epochs_done"], row["epochs"]),
                 _accuracy(row["accuracy"]),
-                row["started"],
+                local_time(row["started"]),
             )
             for row in rows
         ],

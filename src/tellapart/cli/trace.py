@@ -30,7 +30,9 @@ def trace(
         str | None, typer.Option(metavar="SIZE", help="For a network that is built: SIZE or HxW.")
     ] = None,
     channels: Annotated[int | None, typer.Option(help="1: grey, 3: colour.")] = None,
-    classes: Annotated[int, typer.Option(help="For a network that is built.", min=2)] = 10,
+    classes: Annotated[
+        int | None, typer.Option(help="For a network that is built. [10]", min=2)
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Follow pictures through a network.

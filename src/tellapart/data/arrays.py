@@ -297,7 +297,9 @@ def _read_npz(path: Path) -> dict[str, Array]:
                         _check_header(path, info, stream)
         with np.load(path, allow_pickle=False) as arrays:
             loaded = {name: arrays[name] for name in names if name in known}
-    except (OSError, ValueError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except (ValueError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} is damaged, or not an .npz file ({error}). Save it again."
         ) from error

@@ -249,9 +249,9 @@ def _check_space(root: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(root).free
     if needed_bytes and needed_bytes + _SPARE_BYTES > free:
         raise DataError(
-            f"The cache folder {root} needs {_size(needed_bytes)} for the decoded pictures, and "
-            f"{_size(free)} are free there. Free some space, or set {VARIABLE} to a folder on a "
-            f"larger disk."
+            f"The cache folder {root} has {_size(free)} free: too little for "
+            f"{_size(needed_bytes)} of decoded pictures and {_size(_SPARE_BYTES)} to spare. Free "
+            f"some space, or set {VARIABLE} to a folder on a larger disk."
         )
 
 

@@ -151,12 +151,14 @@ def _grow(names: Sequence[str]) -> _Tree:
     folders: set[str] = set()
     others: Counter[str] = Counter()
     hidden = 0
+    runs = _run_folders(names)
+    notes = [f"{count(len(runs), 'run folder')} of tellapart ignored."] if runs else []
     hides: dict[str, bool] = {}  # a folder's verdict serves all files in it
     for position, path in enumerate(names):
         cut = path.rfind("/") + 1
         folder, name = path[:cut], path[cut:]
         if folder not in hides:
-            hides[folder] = any(is_hidden(step) for step in folder.split("/"))
+            hides[folder] = folder.startswith(runs) or any(map(is_hidden, folder.split("/")))
         if hides[folder] or (name and is_hidden(name)):
             hidden += bool(name)
         elif not name:
@@ -166,7 +168,14 @@ def _grow(names: Sequence[str]) -> _Tree:
         else:
             others[extension] += 1
             folders.add(folder)
-    return _Tree(dict(pictures), folders, hidden, others)
+    return _Tree(dict(pictures), folders, hidden, others, notes=notes)
+
+
+def _run_folders(names: Sequence[str]) -> tuple[str, ...]:
+    """Returns the run folders: `tellapart train .` puts them, plots and all, beside the classes."""
+    listed = {name for name in names if name.endswith(("/run.json", "/split.csv"))}
+    runs = (name.removesuffix("run.json") for name in listed if name.endswith("/run.json"))
+    return tuple(sorted(folder for folder in runs if f"{folder}split.csv" in listed))
 
 
 def is_hidden(step: str) -> bool:

@@ -167,7 +167,8 @@ def open_tar(path: Path, limits: Limits = LIMITS) -> IO[bytes]:
         with _translated(path), opener(path, "rb") as stream:
             _copy(path, stream, unpacked, limits)
     except OSError as error:
-        unpacked.close()
+        with contextlib.suppress(OSError):  # it writes what is left in its buffer, in vain again
+            unpacked.close()
         raise ArchiveError(
             f"{path} cannot be decompressed into a temporary file: {error.strerror or error}. "
             f"Free some space in {tempfile.gettempdir()}, or name another folder in the "

@@ -16,6 +16,7 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.folder import load_folder
 from tellapart.data.listing import archive_kind
 from tellapart.errors import DataError, UsageError, did_you_mean
+from tellapart.files import similar_path
 from tellapart.images import EXTENSIONS
 
 Arrays = tuple[Any, Any]
@@ -60,6 +61,8 @@ def load(
     if not isinstance(data, (str, os.PathLike)):
         raise UsageError(f"Data of type {type(data).__name__}. {ACCEPTED}, or arrays (x, y).")
     location = os.fspath(data)
+    if not location.strip():  # an unset shell variable; `Path("")` would be the current folder
+        raise DataError(f"The name of the data is empty. {ACCEPTED}.")
     path = Path(location).expanduser()
     is_npz = path.suffix.lower() == ".npz"
     if test is not None or (class_names is not None and not is_npz):
@@ -127,26 +130,14 @@ def _exists(path: Path) -> bool:
 
 
 def _not_found(location: str, path: Path, catalog: list[str]) -> DataError:
-    import difflib
-
     hint = ""
     if len(path.parts) == 1:
         hint = did_you_mean(location.lower(), catalog)
-    if not hint:
-        siblings = _names_in(path.parent)
-        close = difflib.get_close_matches(path.name, siblings, n=1, cutoff=0.6)
-        hint = f" Did you mean '{path.parent / close[0]}'?" if close else ""
+    hint = hint or similar_path(path)
     return DataError(
         f"There is no file, folder or catalog data set '{location}'.{hint} {ACCEPTED}: "
         f"{', '.join(catalog)}."
     )
-
-
-def _names_in(folder: Path) -> list[str]:
-    try:
-        return sorted(path.name for path in folder.iterdir())
-    except OSError:
-        return []
 
 
 def _short_name(path: Path) -> str:
