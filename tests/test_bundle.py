@@ -420,7 +420,7 @@ def test_nesting_is_bounded_without_recursion() -> None:
 
 
 def test_the_number_of_fields_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle_module, "MAX_FIELDS", 1_000)
+    monkeypatch.setattr("tellapart.wire.MAX_FIELDS", 1_000)
     assert "more than 1,000 fields" in refusal(content() + number_field(5, 1) * 1_000)
 
 

@@ -528,8 +528,10 @@ def test_predicting_imports_nothing_of_training(classifier: Classifier, pictures
         "tellapart.classifier",
         "tellapart.errors",
         "tellapart.images",
+        "tellapart.onnx_file",
         "tellapart.results",
         "tellapart.version",
+        "tellapart.wire",
     ]
 
 

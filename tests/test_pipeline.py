@@ -280,6 +280,8 @@ def test_nothing_is_made_when_the_input_is_bad(tmp_path: Path, colour_folder: Pa
         train_quickly(tmp_path / "absent", tmp_path / "run")
     with pytest.raises(TellapartError, match="is too deep"):
         train_quickly(colour_folder, tmp_path / "run", model="classic-64", image_size=(6, 6))
+    with pytest.raises(TellapartError, match="Keras knows no optimizer 'adamm'"):
+        train_quickly(colour_folder, tmp_path / "run", optimizer="adamm")
     with pytest.raises(TellapartError, match="Unknown option 'epoch'"):
         train_quickly(colour_folder, tmp_path / "run", epoch=3)
     assert not (tmp_path / "run").exists()
@@ -310,3 +312,31 @@ def test_the_val_part_becomes_the_test_part_and_the_output_says_so(
     parts = read_json(kept, runs.RUN_JSON)["data"]["parts"]
     assert parts["validation"] == 9
     assert parts["test"] == 5  # a fifth of 27 is 5.4
+
+
+def test_too_little_room_for_the_results_shows_before_training(
+    colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tellapart.session.RECORDS_BYTES", 2**60)
+    seen: list[Event] = []
+    with pytest.raises(RunError, match="MiB free, and the run needs .* MiB. Free some space"):
+        train_quickly(colour_folder, tmp_path / "run", observers=[seen.append])
+    assert not [event for event in seen if isinstance(event, EpochEnded)]
+
+
+def test_ctrl_c_while_finishing_must_be_pressed_twice(colour_folder: Path, tmp_path: Path) -> None:
+    def interrupt(times: int) -> Any:
+        def on_event(event: Event) -> None:
+            if isinstance(event, TrainingEnded):
+                for _ in range(times):
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        return on_event
+
+    run = train_quickly(colour_folder, tmp_path / "once", observers=[interrupt(1)])
+    assert read_json(run, runs.RUN_JSON)["status"] == "finished"
+    with pytest.raises(KeyboardInterrupt):
+        train_quickly(colour_folder, tmp_path / "twice", observers=[interrupt(2)])
+    info = json.loads((tmp_path / "twice" / "run.json").read_text())
+    assert info["status"] == "interrupted"
+    assert info["error"] is None

@@ -91,3 +91,14 @@ def test_runs_are_found_by_their_run_json(tmp_path: Path) -> None:
     second.write_info({})
     (tmp_path / "no-run").mkdir()
     assert [run.path.name for run in find_runs(tmp_path)] == ["a-1", "b-1"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        RunFolder.create(name, parent=tmp_path).write_info({})
+    (tmp_path / "a-1").chmod(0)
+    assert [run.path.name for run in find_runs(tmp_path)] == ["b-1"]
+    with pytest.raises(RunError, match="a-1 cannot be read: Permission denied"):
+        RunFolder.open(tmp_path / "a-1")
+    (tmp_path / "a-1").chmod(0o700)

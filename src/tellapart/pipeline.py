@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -17,7 +18,7 @@ from tellapart.data.store import Store, open_store
 from tellapart.images import Interpolation, Resize
 from tellapart.models import registry
 from tellapart.models.backend import import_keras
-from tellapart.runs import RunFolder
+from tellapart.runs import RunFolder, check_free
 from tellapart.session import Broadcast, Plan, Run, Session
 from tellapart.training.events import (
     Noted,
@@ -87,10 +88,21 @@ def train(
     """
     started = time.monotonic()
     emit = Broadcast(_default_observers() if observers is None else observers)
+    if out is not None:
+        check_free(Path(out))
     dataset = load(data)
     plan = _plan(dataset, recipe, model, backend, options)
     for note in (*dataset.notes, *plan.notes):
         emit(Noted(note))
+    divide = partial(
+        split,
+        dataset,
+        test_split=plan.recipe.test_split,
+        validation_split=plan.recipe.validation_split,
+        seed=plan.recipe.seed,
+        validation_is_test=False if keep_validation else None,
+    )
+    divide()  # classes that are too small show before minutes of decoding
     store = open_store(
         dataset,
         plan.recipe.image_spec,
@@ -99,14 +111,7 @@ def train(
     _say_what_was_kept(store, emit)
     excluded = _excluded(dataset, store)
     _say_what_is_left_out(dataset, excluded, emit)
-    parts = split(
-        dataset,
-        test_split=plan.recipe.test_split,
-        validation_split=plan.recipe.validation_split,
-        seed=plan.recipe.seed,
-        validation_is_test=False if keep_validation else None,
-        exclude=store.failures,
-    )
+    parts = divide(exclude=store.failures)
     for note in parts.notes:
         emit(Noted(note))
     folder = RunFolder.create(dataset.name, out=Path(out) if out else None)
@@ -130,8 +135,9 @@ def _plan(
         input_shape=None if resolved is None else registry.fixed_input_shape(resolved),
         options={**options, "model": None if model is None else registry.describe(model)},
     )
-    from tellapart.training.trainer import set_seed
+    from tellapart.training.trainer import make_optimizer, set_seed
 
+    make_optimizer(recipe)  # an unknown one shows now
     set_seed(recipe.seed)
     network = registry.build(
         recipe.model if resolved is None else resolved,
@@ -143,10 +149,11 @@ def _plan(
 
 
 def _say_what_was_kept(store: Store, emit: Observer) -> None:
-    verb = "found" if store.was_cached else "kept"
+    if store.was_cached:
+        return
     emit(
         Noted(
-            f"Decoded pictures {verb} in {store.folder} ({store.bytes / 2**20:,.1f} MiB; "
+            f"Decoded pictures are kept in {store.folder} ({store.bytes / 2**20:,.1f} MiB; "
             "`tellapart cache --clear` frees it)."
         )
     )

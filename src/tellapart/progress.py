@@ -87,8 +87,8 @@ class TerminalProgress:
         )
 
     def _advance(self, stage: str, title: str, done: int, total: int, figures: str) -> None:
-        if not self.console.is_terminal:
-            return
+        if not self.console.is_terminal or self.console.is_dumb_terminal:
+            return  # neither can take a line back
         if stage != self._stage or self._bar is None:
             self._end_bar()
             self._stage = stage
@@ -125,7 +125,9 @@ class TerminalProgress:
             self._stage = ""
 
     def _say(self, text: str, style: str = "") -> None:
-        self.console.print(escape(text), style=style or None, soft_wrap=True)
+        self.console.print(
+            escape(text), style=style or None, soft_wrap=not self.console.is_terminal
+        )
 
 
 def describe_epoch(event: EpochEnded) -> str:

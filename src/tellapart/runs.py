@@ -15,10 +15,12 @@ runs/<data>-<n>/
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -65,7 +67,9 @@ class RunFolder:
         """
         try:
             if out is not None:
-                return cls(_make_named(out))
+                check_free(out)
+                out.mkdir(parents=True, exist_ok=True)
+                return cls(out)
             parent.mkdir(parents=True, exist_ok=True)
             return cls(_make_next(parent, _slug(name)))
         except OSError as error:
@@ -79,11 +83,33 @@ class RunFolder:
             RunError: there is none at `path`.
         """
         path = Path(path)
-        if (path / RUN_JSON).is_file():
-            return cls(path)
+        try:
+            if (path / RUN_JSON).is_file():
+                return cls(path)
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror}.") from error
         siblings = [run.path.name for run in find_runs(path.parent)] if path.parent.is_dir() else []
         what = "has no run.json: it is not a run folder" if path.exists() else "does not exist"
         raise RunError(f"{path} {what}.{did_you_mean(path.name, siblings)}")
+
+    def check_space(self, needed_bytes: int) -> None:
+        """Refuses to start what would not fit on the disk in the end.
+
+        Raises:
+            RunError: less than `needed_bytes` are free.
+        """
+        free = shutil.disk_usage(self.path).free
+        if free < needed_bytes:
+            raise RunError(
+                f"{self.path} has {free / 2**20:,.0f} MiB free, and the run needs "
+                f"{needed_bytes / 2**20:,.0f} MiB. Free some space, or name another folder "
+                "with --out."
+            )
+
+    def remove_if_empty(self) -> None:
+        """Takes the folder back where nothing could be written into it."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     def file(self, name: str) -> Path:
         """The path of a file of the run; its folder is made if need be."""
@@ -155,14 +181,17 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _make_named(out: Path) -> Path:
+def check_free(out: Path) -> None:
+    """Checks that a run may be written to `out`.
+
+    Raises:
+        RunError: it exists and is not an empty folder.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(
             f"{out} exists already and is not an empty folder. Nothing is overwritten: name "
             "another folder with --out, or leave --out away to get the next free one."
         )
-    out.mkdir(parents=True, exist_ok=True)
-    return out
 
 
 def _make_next(parent: Path, name: str) -> Path:
@@ -186,8 +215,9 @@ def _slug(name: str) -> str:
 def _runs_by_age(parent: Path) -> Iterator[tuple[float, Path]]:
     for entry in parent.iterdir():
         info = entry / RUN_JSON
-        if info.is_file():
-            yield info.stat().st_mtime, entry
+        with contextlib.suppress(OSError):  # one that cannot be read does not hide the others
+            if info.is_file():
+                yield info.stat().st_mtime, entry
 
 
 def _processor_name() -> str:

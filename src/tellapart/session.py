@@ -36,8 +36,12 @@ from tellapart.training.events import (
     RunFinished,
     RunStarted,
 )
+from tellapart.training.interruption import Interruption
 from tellapart.training.recipe import Recipe
 from tellapart.training.records import EventLog, ResultsTable, read_results
+
+RECORDS_BYTES = 20 * 2**20
+"""Room for everything in a run folder but the weights."""
 
 
 @dataclass(frozen=True)
@@ -115,21 +119,19 @@ class Session:
             status: runs.Status = (
                 "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             )
-            self._mark_failed(status, str(error) or type(error).__name__)
+            self._mark_failed(status, None if status == "interrupted" else str(error))
             raise
 
     def run(self) -> Run:
         """Trains, evaluates, exports, reports."""
         model, recipe = self.plan.network.model, self.plan.recipe
         labels = self.dataset.labels
-        history = trainer.fit(model, self.store.pixels, labels, self.parts, recipe, self.emit)
-        self._save_model(model)
-        probabilities = trainer.predict(model, self.store.pixels, self.parts.test)
-        evaluation = self._evaluate(probabilities)
-        self._export(model, probabilities, evaluation)
-        self._trace(model)
-        self._plot(probabilities, evaluation)
-        self._finish(evaluation, history)
+        interruption = Interruption()
+        with interruption.listening():
+            history = trainer.fit(
+                model, self.store.pixels, labels, self.parts, recipe, self.emit, interruption
+            )
+            evaluation = self._conclude(model, history)
         return Run(
             self.folder.path,
             evaluation,
@@ -139,7 +141,20 @@ class Session:
             history.end.reason == "interrupted",
         )
 
+    def _conclude(self, model: Any, history: trainer.History) -> Evaluation:
+        """What follows training; Ctrl-C in here must be pressed twice to give the run up."""
+        self._save_model(model)
+        probabilities = trainer.predict(model, self.store.pixels, self.parts.test)
+        evaluation = self._evaluate(probabilities)
+        self._export(model, probabilities, evaluation)
+        self._trace(model)
+        self._plot(probabilities, evaluation)
+        self._finish(evaluation, history)
+        return evaluation
+
     def _begin(self) -> None:
+        weights = 4 * self.plan.network.model.count_params()
+        self.folder.check_space(3 * weights + RECORDS_BYTES)  # model.keras twice over, and ONNX
         sizes = {
             part: len(getattr(self.parts, part))
             for part in ("train", "validation", "calibration", "test")
@@ -185,6 +200,8 @@ class Session:
             probabilities, labels, class_names=self.dataset.class_names, sources=sources
         )
         write_json(self.folder.file(runs.EVALUATION_JSON), evaluation.to_json())
+        self.info["accuracy"] = evaluation.accuracy.to_json()
+        self.folder.write_info(self.info)
         write_predictions_csv(
             self.folder.file(runs.PREDICTIONS_CSV),
             probabilities,
@@ -271,21 +288,19 @@ class Session:
 
     def _finish(self, evaluation: Evaluation, history: trainer.History) -> None:
         seconds = time.monotonic() - self.started
-        accuracy = evaluation.accuracy.to_json()
         self.info |= {
             "status": "interrupted" if history.end.reason == "interrupted" else "finished",
             "ended": runs.now(),
             "training": asdict(history.end),
             "seconds": round(seconds, 2),
-            "accuracy": accuracy,
         }
         self.folder.write_info(self.info)
-        self.emit(RunFinished(str(self.folder.path), accuracy, seconds))
+        self.emit(RunFinished(str(self.folder.path), evaluation.accuracy.to_json(), seconds))
 
-    def _mark_failed(self, status: runs.Status, error: str) -> None:
+    def _mark_failed(self, status: runs.Status, error: str | None) -> None:
         self.info |= {"status": status, "ended": runs.now(), "error": error}
         try:
             self.folder.write_info(self.info)
-            self.emit(RunFailed(error))
-        except TellapartError:
-            return  # the disk is full or gone; the first error is the one to show
+            self.emit(RunFailed(error or status))
+        except TellapartError:  # the disk is full or gone; the first error is the one to show
+            self.folder.remove_if_empty()

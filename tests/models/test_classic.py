@@ -67,3 +67,11 @@ def test_too_small_pictures_name_the_layer(
         build_classic(name, shape, 10)
     assert f"too deep for pictures of {shape[0]}x{shape[1]}x{shape[2]}" in str(caught.value)
     assert "--image-size" in str(caught.value)
+
+
+def test_a_layer_that_fits_no_memory_is_refused_before_it_is_made() -> None:
+    # conv 4094, pool 2047: 2047 * 2047 * 32 numbers, 64 units
+    with pytest.raises(ModelError, match="134,086,688 numbers for each of 64 units") as caught:
+        build_classic("classic-28", (4096, 4096, 3), 10)
+    assert "8,581,548,032 weights, which take 128 GiB to train" in str(caught.value)
+    assert "Choose a smaller --image-size" in str(caught.value)

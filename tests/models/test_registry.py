@@ -55,8 +55,14 @@ def test_logits_get_a_softmax_and_a_note() -> None:
     assert "softmax was added" in " ".join(network.notes)
 
 
+def test_logits_that_happen_to_lie_between_0_and_1_are_logits() -> None:
+    own = small(activation=None)
+    own.layers[-1].set_weights([np.full((3, 4), 0.1), np.array([0.1, 0.2, 0.3, 0.4])])
+    assert "softmax was added" in " ".join(registry.build(own, SHAPE, 4).notes)
+
+
 def test_a_sigmoid_output_is_refused() -> None:
-    with pytest.raises(ModelError, match="do not add up to 1"):
+    with pytest.raises(ModelError, match="ends in a sigmoid, whose answers do not add up to 1"):
         registry.build(small(activation="sigmoid"), SHAPE, 4)
 
 
@@ -119,7 +125,7 @@ def test_a_keras_file_round_trips(tmp_path: Path) -> None:
 
 def test_a_damaged_keras_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "bad.keras").write_bytes(b"PK\x03\x04 not really")
-    with pytest.raises(ModelError, match="bad.keras cannot be loaded as a Keras model"):
+    with pytest.raises(ModelError, match="bad.keras is not a .keras file, which is a zip archive"):
         registry.resolve(tmp_path / "bad.keras")
 
 
@@ -128,3 +134,17 @@ def test_a_keras_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
     evil.save(tmp_path / "evil.keras")
     with pytest.raises(ModelError, match="evil.keras cannot be loaded"):
         registry.resolve(tmp_path / "evil.keras")
+
+
+def test_mistakes_in_a_users_file_are_told_by_their_place(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("def build(:\n")
+    with pytest.raises(ModelError, match=r"mine.py, line 1: invalid syntax"):
+        registry.resolve(f"{file}:build")
+    file.write_text("\nimport absent_library\n")
+    with pytest.raises(ModelError, match=r"ModuleNotFoundError: No module .*mine.py, line 2\)"):
+        registry.resolve(f"{file}:build")
+    file.write_text("def build(input_shape, classes):\n    return 1 / 0\n")
+    build = registry.resolve(f"{file}:build")
+    with pytest.raises(ModelError, match=r"build failed with ZeroDivisionError: .*line 2\)"):
+        registry.build(build, SHAPE, 4)

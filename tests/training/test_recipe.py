@@ -64,6 +64,11 @@ def test_pictures_of_different_sizes_become_64_by_64() -> None:
     assert "differ in size" in why
 
 
+def test_a_stray_picture_of_another_size_changes_nothing() -> None:
+    recipe, _ = choose_recipe(dataset(500, *[(20, 24, 3)] * 9, (300, 400, 3)), "classic")
+    assert (recipe.model, recipe.image_size) == ("classic-28", (20, 24))
+
+
 def test_large_pictures_of_one_size_become_64_by_64() -> None:
     recipe, _ = choose_recipe(dataset(500, (480, 640, 3)), "classic")
     assert (recipe.model, recipe.image_size) == ("classic-64", (64, 64))

@@ -54,7 +54,8 @@ def check_parity(
         if isinstance(answer, FailedPrediction):
             raise ExportError(
                 f"{answer.source} could be read for training but not for the check of the "
-                f"export: {answer.error}. Was it changed meanwhile?"
+                f"export: {answer.error}. Were pictures changed or removed meanwhile? The trained "
+                "network is kept as model.keras; put them back and train again."
             )
         # np.maximum, unlike max, lets a NaN through to the verdict.
         worst = float(np.maximum(worst, np.abs(answer.probabilities - row).max()))

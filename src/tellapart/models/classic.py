@@ -34,6 +34,10 @@ class Architecture:
     units: int
 
 
+MAX_WEIGHTS = 2**28
+"""The most weights of one layer: training takes 4 bytes for each, its gradient and Adam's two."""
+
+
 CLASSIC: dict[str, Architecture] = {
     "classic-28": Architecture(filters=(32,), padding="valid", pools=1, units=64),
     "classic-32": Architecture(filters=(32, 64, 64), padding="same", pools=2, units=64),
@@ -58,6 +62,7 @@ def build_classic(name: str, input_shape: tuple[int, int, int], classes: int) ->
     keras = import_keras()
     network = keras.Sequential([keras.Input(input_shape, dtype="uint8", name="pixels")], name=name)
     for layer in _layers(CLASSIC[name], classes):
+        _check_size(network, layer, name, input_shape)
         _add(network, layer, name, input_shape)
     return network
 
@@ -80,6 +85,20 @@ def _layers(architecture: Architecture, classes: int) -> list[Any]:
         layers.Dense(architecture.units, activation="relu", name="dense"),
         layers.Dense(classes, activation="softmax", name="output"),
     ]
+
+
+def _check_size(network: Any, layer: Any, name: str, input_shape: tuple[int, int, int]) -> None:
+    if layer.name != "dense":
+        return
+    numbers = network.output_shape[-1]
+    weights = numbers * layer.units
+    if weights > MAX_WEIGHTS:
+        height, width, channels = input_shape
+        raise ModelError(
+            f"{name} is too large for pictures of {height}x{width}x{channels}: layer 'dense' would "
+            f"weigh {numbers:,} numbers for each of {layer.units} units, {weights:,} weights, "
+            f"which take {16 * weights / 2**30:,.0f} GiB to train. Choose a smaller --image-size."
+        )
 
 
 def _add(network: Any, layer: Any, name: str, input_shape: tuple[int, int, int]) -> None:

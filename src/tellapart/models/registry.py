@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
+import traceback
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +120,9 @@ def build(
         return Network(build_classic(model, input_shape, classes), model)
     keras = import_keras()
     name = describe(model)
-    own = model if isinstance(model, keras.Model) else _call_builder(model, input_shape, classes)
+    own = model
+    if not isinstance(model, keras.Model):
+        own = _run_users_code(name, lambda: _call_builder(model, input_shape, classes))
     if not isinstance(own, keras.Model):
         raise ModelError(
             f"{name}() returned {type(own).__name__}: expected a keras.Model that takes "
@@ -137,6 +141,8 @@ def load_keras_file(path: Path) -> Any:
     """
     if not path.is_file():
         raise UsageError(f"There is no model file {path}.")
+    if not zipfile.is_zipfile(path):
+        raise ModelError(f"{path} is not a .keras file, which is a zip archive, or it is damaged.")
     keras = import_keras()
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -156,7 +162,7 @@ def _load_function(reference: str) -> Callable[..., Any]:
         raise UsageError(f"{path} is not a Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that layers defined in the file can be saved and loaded
-    spec.loader.exec_module(module)
+    _run_users_code(path, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
     found = getattr(module, function, None)
     if not callable(found):
         functions = [n for n, v in vars(module).items() if inspect.isfunction(v)]
@@ -165,6 +171,23 @@ def _load_function(reference: str) -> Callable[..., Any]:
             f"It defines: {', '.join(functions) or 'none'}."
         )
     return found  # type: ignore[no-any-return]
+
+
+def _run_users_code(what: Path | str, run: Callable[[], Any]) -> Any:
+    """Runs code of the user's own; its mistakes are told by their place, without our frames."""
+    try:
+        return run()
+    except (ModelError, KeyboardInterrupt):
+        raise
+    except SyntaxError as error:
+        raise ModelError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        message = str(error).strip() or "no message"
+        raise ModelError(
+            f"{what} failed with {type(error).__name__}: {message} "
+            f"({frame.filename}, line {frame.lineno})"
+        ) from error
 
 
 def _call_builder(
@@ -223,11 +246,11 @@ def _wrap(own: Any, name: str, input_shape: tuple[int, int, int], rescale: float
     probe = np.random.default_rng(0).integers(0, 256, (16, *input_shape), dtype=np.uint8)
     values = np.asarray(keras.Model(pixels, output).predict_on_batch(probe))
     if not _are_probabilities(values):
-        if ((values >= 0) & (values <= 1)).all():
+        if "sigmoid" in _last_activation(own):
             raise ModelError(
-                f"Model '{name}' gives numbers from 0 to 1 that do not add up to 1 (on 16 random "
-                "pictures). Expected a softmax output, or logits: exactly one class is right. "
-                "Replace a sigmoid by softmax, or by no activation."
+                f"Model '{name}' ends in a sigmoid, whose answers do not add up to 1. Expected a "
+                "softmax output, or logits: exactly one class is right. Replace the sigmoid by "
+                "softmax, or by no activation."
             )
         output = keras.layers.Softmax(name="softmax")(output)
         notes.append(f"{name} gives logits, so a softmax was added behind it.")
@@ -236,6 +259,13 @@ def _wrap(own: Any, name: str, input_shape: tuple[int, int, int], rescale: float
 
 def _are_probabilities(values: np.ndarray[Any, Any]) -> bool:
     return bool((values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-3))
+
+
+def _last_activation(model: Any) -> str:
+    last = model.layers[-1]
+    if hasattr(last, "layers"):
+        return _last_activation(last)
+    return str(getattr(getattr(last, "activation", last), "__name__", type(last).__name__)).lower()
 
 
 def _size(shape: tuple[int | None, ...]) -> str:

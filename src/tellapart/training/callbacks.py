@@ -1,49 +1,19 @@
-"""What listens to Keras's `fit`: events out, interruption in, the best weights kept."""
+"""What listens to Keras's `fit`: events out, a request to stop in, the best weights kept."""
 
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from tellapart.training.batches import Batches
 from tellapart.training.events import BatchEnded, EpochEnded, Observer
+from tellapart.training.interruption import Interruption
 
 SECONDS_BETWEEN_BATCH_EVENTS = 0.1
-
-
-class Interruption:
-    """Turns the first Ctrl-C into a request to stop after the current batch.
-
-    A second Ctrl-C raises KeyboardInterrupt as usual.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    @contextmanager
-    def listening(self) -> Iterator[Interruption]:
-        """Listens for SIGINT while the block runs; outside the main thread it cannot."""
-        if threading.current_thread() is not threading.main_thread():
-            yield self
-            return
-        before = signal.signal(signal.SIGINT, self._on_signal)
-        try:
-            yield self
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
 
 
 class EpochOrder(keras.callbacks.Callback):  # type: ignore[misc]
@@ -59,15 +29,15 @@ class EpochOrder(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class StopOnRequest(keras.callbacks.Callback):  # type: ignore[misc]
-    """Ends `fit` after the current batch once `requested()` is true."""
+    """Ends `fit` after the current batch once an interruption is requested."""
 
-    def __init__(self, requested: Callable[[], bool]) -> None:
+    def __init__(self, interruption: Interruption) -> None:
         super().__init__()
-        self.requested = requested
+        self.interruption = interruption
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Called by Keras after each update."""
-        if self.requested():
+        if self.interruption.requested:
             self.model.stop_training = True
 
 

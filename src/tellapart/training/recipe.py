@@ -6,6 +6,7 @@ Every option has the name that Keras gives it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
@@ -25,6 +26,9 @@ AUTO_LABEL_SMOOTHING = 0.1
 """Raised validation accuracy on digits from 98.1% to 99.5% (six splits; docs/choices.md)."""
 
 MAX_AUTO_EPOCHS = 60
+
+AGREEING_SHARE = 0.9
+"""A stray picture of another size does not make a data set one of many sizes."""
 
 SMALLEST_FOR_VALID_PADDING = 16
 """In smaller pictures the rim that `classic-28` drops is a third of the pixels and more."""
@@ -176,9 +180,12 @@ def choose_recipe(
 
 
 def _native_size(dataset: Dataset) -> tuple[int, int] | None:
-    """The pictures' own height and width, if all those sampled agree."""
-    sizes = {(height, width) for height, width, _ in dataset.sizes}
-    return sizes.pop() if len(sizes) == 1 else None
+    """The pictures' own height and width, if nearly all those sampled agree."""
+    sizes = Counter((height, width) for height, width, _ in dataset.sizes)
+    if not sizes:
+        return None
+    size, count = sizes.most_common(1)[0]
+    return size if count >= AGREEING_SHARE * sizes.total() else None
 
 
 def _fitting_network(size: tuple[int, int] | None) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from tellapart.images import Pixels
 from tellapart.models.backend import import_keras
 from tellapart.training.batches import Batches
 from tellapart.training.events import EpochEnded, Observer, TrainingEnded
+from tellapart.training.interruption import Interruption
 from tellapart.training.recipe import Recipe
 
 MAX_STEPS_PER_EXECUTION = 16
@@ -44,11 +45,12 @@ def fit(
     split: Split,
     recipe: Recipe,
     emit: Observer,
+    interruption: Interruption | None = None,
 ) -> History:
     """Trains `model` in place.
 
-    Ctrl-C ends training after the current batch, keeps the best weights so far and returns as
-    usual; `History.end.reason` tells.
+    A requested interruption ends training after the current batch and keeps the best weights so
+    far; `History.end.reason` tells.
 
     Args:
         model: a `keras.Model`, (batch, *pixels.shape[1:]) uint8 to (batch, classes).
@@ -57,6 +59,7 @@ def fit(
         split: which pictures train and which validate.
         recipe: how.
         emit: is told of batches and epochs.
+        interruption: asked after each batch; None: nothing interrupts.
 
     Raises:
         UsageError: an optimizer that Keras does not know.
@@ -72,32 +75,32 @@ def fit(
     reporter = callbacks.Reporter(
         emit, pictures=len(split.train), steps=len(train), epochs=recipe.epochs
     )
-    interruption = callbacks.Interruption()
     listeners = [
         callbacks.EpochOrder(train),
-        callbacks.StopOnRequest(lambda: interruption.requested),
         best,
         reporter,
     ]
+    if interruption is not None:
+        listeners.append(callbacks.StopOnRequest(interruption))
     if recipe.early_stopping:
         listeners.append(keras.callbacks.EarlyStopping("val_loss", patience=recipe.early_stopping))
     began = time.monotonic()
-    with interruption.listening():
-        model.fit(
-            train.for_keras(),
-            validation_data=validation.for_keras() if len(split.validation) else None,
-            epochs=recipe.epochs,
-            callbacks=listeners,
-            shuffle=False,  # the batches come in an order of their own
-            verbose=0,
-        )
-    keep_best = recipe.restore_best_weights or interruption.requested
+    model.fit(
+        train.for_keras(),
+        validation_data=validation.for_keras() if len(split.validation) else None,
+        epochs=recipe.epochs,
+        callbacks=listeners,
+        shuffle=False,  # the batches come in an order of their own
+        verbose=0,
+    )
+    interrupted = interruption is not None and interruption.requested
+    keep_best = recipe.restore_best_weights or interrupted
     if keep_best:
         best.restore()
     complete = len(reporter.history) - (not reporter.epoch_was_complete)
     reason: Any = "finished" if complete == recipe.epochs else "stopped early"
     end = TrainingEnded(
-        reason="interrupted" if interruption.requested else reason,
+        reason="interrupted" if interrupted else reason,
         epochs_done=complete,
         best_epoch=best.epoch if keep_best else None,
         seconds=time.monotonic() - began,
@@ -121,22 +124,31 @@ def predict(model: Any, pixels: Pixels, indices: npt.NDArray[np.int64]) -> npt.N
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 
-def _compile(model: Any, recipe: Recipe, *, steps: int) -> None:
-    keras = import_keras()
+def make_optimizer(recipe: Recipe) -> Any:
+    """Makes the recipe's `keras.optimizers.Optimizer`.
+
+    Raises:
+        UsageError: Keras does not know it.
+    """
     try:
-        optimizer = keras.optimizers.get(recipe.optimizer)
+        optimizer = import_keras().optimizers.get(recipe.optimizer)
     except ValueError as error:
         raise UsageError(
             f"Keras knows no optimizer '{recipe.optimizer}'. Try adam, adamw, sgd or rmsprop."
         ) from error
     if recipe.learning_rate is not None:
         optimizer.learning_rate = recipe.learning_rate
+    return optimizer
+
+
+def _compile(model: Any, recipe: Recipe, *, steps: int) -> None:
+    keras = import_keras()
     loss: Any = recipe.loss
     if recipe.label_smoothing:
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
     on_tensorflow = keras.backend.backend() == "tensorflow"
     model.compile(
-        optimizer=optimizer,
+        optimizer=make_optimizer(recipe),
         loss=loss,
         metrics=["accuracy"],
         steps_per_execution=_steps_per_execution(steps) if on_tensorflow else 1,
