@@ -72,6 +72,8 @@ def evaluate(
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:
+    from tellapart.evaluation.metrics import most_confused
+
     accuracy = evaluation.accuracy
     write_result(
         f"Accuracy {accuracy} on {accuracy.count:,} pictures; loss {evaluation.loss:.4f}\n"
@@ -85,27 +87,11 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         ],
         right=["Pictures", "Predicted", "Precision", "Recall", "F1"],
     )
-    pairs = _most_confused(evaluation)
+    pairs = most_confused(evaluation.confusion, evaluation.class_names, MOST_CONFUSED)
     if pairs:
         print_table(
             ["Actual", "Predicted", "Pictures"], pairs, title="Most confused", right=["Pictures"]
         )
-
-
-def _most_confused(evaluation: Evaluation) -> list[tuple[str, str, int]]:
-    """Returns actual class, predicted class and how often, the most frequent first."""
-    import numpy as np
-
-    names = evaluation.class_names
-    wrong = evaluation.confusion.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSED]
-    pairs = [(int(index) // len(names), int(index) % len(names)) for index in order]
-    return [
-        (names[row], names[column], int(wrong[row, column]))
-        for row, column in pairs
-        if wrong[row, column]
-    ]
 
 
 def _figure(value: float | None) -> str:

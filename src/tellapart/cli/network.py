@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
+
+from tellapart.cli.complete import complete_models
+
+NetworkArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A run folder, a .keras file, classic-28, classic-32, classic-64, or "
+        "FILE.py:FUNCTION (which is code, and is run).",
+        autocompletion=complete_models,
+    ),
+]
+ImageSizeOption = Annotated[
+    str | None, typer.Option(metavar="SIZE", help="For a network that is built: SIZE or HxW.")
+]
+ChannelsOption = Annotated[int | None, typer.Option(help="1: grey, 3: colour.")]
+ClassesOption = Annotated[int | None, typer.Option(help="For a network that is built. [10]", min=2)]
 
 DRAWN_FOR = {"classic-28": (28, 28, 1), "classic-32": (32, 32, 3), "classic-64": (64, 64, 3)}
 """Height, width and channels that the classic networks were drawn for; others can be asked for."""

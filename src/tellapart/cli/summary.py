@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from tellapart.cli.complete import complete_models
+from tellapart.cli.network import (
+    ChannelsOption,
+    ClassesOption,
+    ImageSizeOption,
+    NetworkArgument,
+    open_network,
+)
 
 EXAMPLES = """
 tellapart summary classic-32
@@ -18,29 +24,16 @@ tellapart summary mynet.py:build --image-size 48 --json
 
 
 def summary(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="A run folder, a .keras file, classic-28, classic-32, classic-64, or "
-            "FILE.py:FUNCTION (which is code, and is run).",
-            autocompletion=complete_models,
-        ),
-    ],
-    image_size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="For a network that is built: SIZE or HxW.")
-    ] = None,
-    channels: Annotated[int | None, typer.Option(help="1: grey, 3: colour.")] = None,
-    classes: Annotated[
-        int | None, typer.Option(help="For a network that is built. [10]", min=2)
-    ] = None,
+    model: NetworkArgument,
+    image_size: ImageSizeOption = None,
+    channels: ChannelsOption = None,
+    classes: ClassesOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show the layers of a network.
 
     Each with its output shape, its number of parameters and how they are counted.
     """
-    from tellapart.cli.network import open_network
     from tellapart.cli.output import print_json, print_table, write_result
     from tellapart.explanation.flow import data_flow, format_shape
 

@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from tellapart.cli.complete import complete_models
+from tellapart.cli.network import (
+    ChannelsOption,
+    ClassesOption,
+    ImageSizeOption,
+    NetworkArgument,
+    open_network,
+)
 
 EXAMPLES = """
 tellapart trace runs/digits-1
@@ -16,23 +22,11 @@ tellapart trace mynet.py:build --image-size 48 --images 64
 
 
 def trace(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="A run folder, a .keras file, classic-28, classic-32, classic-64, or "
-            "FILE.py:FUNCTION (which is code, and is run).",
-            autocompletion=complete_models,
-        ),
-    ],
+    model: NetworkArgument,
     images: Annotated[int, typer.Option(help="How many pictures to follow.", min=1)] = 1000,
-    image_size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="For a network that is built: SIZE or HxW.")
-    ] = None,
-    channels: Annotated[int | None, typer.Option(help="1: grey, 3: colour.")] = None,
-    classes: Annotated[
-        int | None, typer.Option(help="For a network that is built. [10]", min=2)
-    ] = None,
+    image_size: ImageSizeOption = None,
+    channels: ChannelsOption = None,
+    classes: ClassesOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Follow pictures through a network.
@@ -40,7 +34,6 @@ def trace(
     Shows, stage by stage, the shape of N pictures before and after, what the stage does to them,
     and an example.
     """
-    from tellapart.cli.network import open_network
     from tellapart.cli.output import print_json, print_table
     from tellapart.explanation.flow import data_flow, format_shape
 
