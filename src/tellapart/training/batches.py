@@ -93,7 +93,11 @@ class Batches:
 
         batches = tf.data.Dataset.range(1).flat_map(rows_of_epoch).map(read)
         batches = batches.apply(tf.data.experimental.assert_cardinality(len(self)))
-        return batches.prefetch(PREFETCHED_BATCHES)
+        # Nothing here is left to tune, and the end of an iterator waits for its tuner to wake up:
+        # up to ten seconds of idling at the end of each epoch.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return batches.prefetch(PREFETCHED_BATCHES).with_options(options)
 
     def _py_dataset(self) -> Any:
         import keras

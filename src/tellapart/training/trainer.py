@@ -21,8 +21,7 @@ from tellapart.training.recipe import Recipe
 MAX_STEPS_PER_EXECUTION = 16
 """Updates made in one call of the compiled step: fewer calls, and still prompt to interrupt."""
 
-PREDICTION_BYTES = 64 * 2**20
-"""Pixels handed to the network at once when it predicts."""
+PREDICTION_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -112,16 +111,17 @@ def fit(
 def predict(model: Any, pixels: Pixels, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """The network's probabilities, (len(indices), classes) float32.
 
-    Holds PREDICTION_BYTES of pixels at a time, however many there are.
+    Holds PREDICTION_BATCH pictures at a time, however many there are.
     """
-    chunk = max(1, PREDICTION_BYTES // int(np.prod(pixels.shape[1:])))
-    parts = [
-        model.predict(pixels[indices[start : start + chunk]], batch_size=128, verbose=0)
-        for start in range(0, len(indices), chunk)
+    # Batch by batch: `Model.predict` sets up a pipeline first, which takes longer than 10,000
+    # small pictures do.
+    rows = [
+        np.asarray(model.predict_on_batch(pixels[indices[start : start + PREDICTION_BATCH]]))
+        for start in range(0, len(indices), PREDICTION_BATCH)
     ]
-    if not parts:
+    if not rows:
         return np.zeros((0, model.output_shape[-1]), np.float32)
-    return np.concatenate(parts).astype(np.float32, copy=False)
+    return np.concatenate(rows).astype(np.float32, copy=False)
 
 
 def make_optimizer(recipe: Recipe) -> Any:
