@@ -528,6 +528,7 @@ def test_predicting_imports_nothing_of_training(classifier: Classifier, pictures
         "tellapart.classifier",
         "tellapart.errors",
         "tellapart.images",
+        "tellapart.machine",
         "tellapart.onnx_file",
         "tellapart.results",
         "tellapart.version",

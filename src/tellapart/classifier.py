@@ -30,6 +30,7 @@ from tellapart.errors import (
     did_you_mean,
 )
 from tellapart.images import Pixels, Raw, decode
+from tellapart.machine import usable_cores
 from tellapart.results import Evaluation, FailedPrediction, Prediction
 
 if TYPE_CHECKING:  # predicting needs nothing of `data`
@@ -281,7 +282,7 @@ class Classifier:
     ) -> Iterator[Prediction | FailedPrediction]:
         jobs = iter(jobs)
         ahead: deque[list[Future[list[Decoded]]]] = deque()
-        pool = ThreadPoolExecutor(_cores(), thread_name_prefix="decode")
+        pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode")
         try:
             while True:
                 while len(ahead) < 2 and (batch := list(islice(jobs, batch_size))):
@@ -378,7 +379,7 @@ def _make_session(content: bytes, path: Path) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # fatal; errors come as exceptions
-    options.intra_op_num_threads = _cores()
+    options.intra_op_num_threads = usable_cores()
     # Never take the bytes for ONNX Runtime's own format, which `parse_bundle` does not check.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
@@ -391,13 +392,6 @@ def _make_session(content: bytes, path: Path) -> Any:
             f"{path} was refused by ONNX Runtime {onnxruntime.__version__}: {_first_line(error)}. "
             "It is damaged, or needs a newer ONNX Runtime: pip install --upgrade onnxruntime"
         ) from error
-
-
-def _cores() -> int:
-    """The number of processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _job(picture: Picture | NamedPicture) -> NamedPicture:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import platform
 import re
 import shutil
@@ -30,6 +29,7 @@ from typing import Any, Literal
 
 from tellapart.errors import RunError, did_you_mean
 from tellapart.files import write_error, write_json
+from tellapart.machine import usable_cores
 
 Status = Literal["running", "finished", "interrupted", "failed"]
 
@@ -154,9 +154,7 @@ def describe_machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "processor": _processor_name(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": usable_cores(),
         "python": platform.python_version(),
     }
 

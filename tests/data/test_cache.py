@@ -20,7 +20,7 @@ from tellapart.data.cache import (
 from tellapart.errors import DataError
 
 
-def build(key: str, content: bytes = b"12345", kind: str = "store") -> Path:
+def build(key: str, content: bytes = b"12345", kind: str = "pixels") -> Path:
     with building(kind, key, "photos") as draft:
         (draft.folder / "content").write_bytes(content)
         draft.index["more"] = key
@@ -28,20 +28,20 @@ def build(key: str, content: bytes = b"12345", kind: str = "store") -> Path:
 
 
 def build_half(error: BaseException) -> None:
-    with building("store", "k", "photos") as draft:
+    with building("pixels", "k", "photos") as draft:
         (draft.folder / "content").write_bytes(b"half")
         raise error
 
 
 def test_entry(own_cache: Path) -> None:
     folder = build("k" * 64)
-    assert folder == own_cache / f"store-{'k' * 32}"
+    assert folder == own_cache / f"pixels-{'k' * 32}"
     index = read_index(folder)
     assert index is not None
     assert index["more"] == index["key"] == "k" * 64
     assert (index["bytes"], index["files"]) == (5, {"content": 5})
     (entry,) = list_cache()
-    assert (entry.location, entry.kind, entry.folder) == ("photos", "store", folder)
+    assert (entry.location, entry.kind, entry.folder) == ("photos", "pixels", folder)
     assert entry.bytes == 5 + (folder / "index.json").stat().st_size
     assert entry.created == index["created"]
 
@@ -54,11 +54,11 @@ def test_nothing_is_left_when_building_fails(own_cache: Path) -> None:
 
 
 def test_the_first_to_finish_wins(own_cache: Path) -> None:
-    with building("store", "k", "photos") as slow:
+    with building("pixels", "k", "photos") as slow:
         (slow.folder / "content").write_bytes(b"slow")
         folder = build("k", b"quick")
     assert (folder / "content").read_bytes() == b"quick"
-    assert [path.name for path in own_cache.iterdir()] == ["store-k"]
+    assert [path.name for path in own_cache.iterdir()] == ["pixels-k"]
 
 
 def test_damaged_entry_is_replaced(own_cache: Path) -> None:
@@ -82,10 +82,10 @@ def test_clear_removes_its_own_and_nothing_else(own_cache: Path, tmp_path: Path)
     build("a")
     build("b", kind="listing")
     size = sum(entry.bytes for entry in list_cache())
-    (own_cache / "store-mine").mkdir()
-    (own_cache / "store-mine" / "thesis.txt").write_text("precious")
+    (own_cache / "pixels-mine").mkdir()
+    (own_cache / "pixels-mine" / "thesis.txt").write_text("precious")
     (own_cache / "other").mkdir()
-    (own_cache / "other" / "index.json").write_text('{"kind": "store", "format": 1}')
+    (own_cache / "other" / "index.json").write_text('{"kind": "pixels", "format": 2}')
     (own_cache / "file").touch()
     (own_cache / "link").symlink_to(tmp_path)
     assert clear_cache() == size
@@ -93,13 +93,13 @@ def test_clear_removes_its_own_and_nothing_else(own_cache: Path, tmp_path: Path)
         "file",
         "link",
         "other",
-        "store-mine",
+        "pixels-mine",
     ]
     assert clear_cache() == 0
 
 
 def test_clear_spares_what_is_being_built(own_cache: Path) -> None:
-    with building("store", "k", "photos") as draft:
+    with building("pixels", "k", "photos") as draft:
         (draft.folder / "content").write_bytes(b"12345")
         assert clear_cache() == 0
         assert list_cache() == []
@@ -118,7 +118,7 @@ def test_what_a_dead_process_left_is_swept_after_a_day(
 ) -> None:
     left = own_cache / ".building-0"
     left.mkdir()
-    entry = {"made_by": "tellapart", "kind": "store", "format": 1, "location": "", "created": ""}
+    entry = {"made_by": "tellapart", "kind": "pixels", "format": 2, "location": "", "created": ""}
     (left / "index.json").write_text(json.dumps(entry))
     (left / "pixels.npy").write_bytes(b"half")
     age(left, hours)
@@ -156,7 +156,7 @@ def test_no_permission(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_no_room(own_cache: Path) -> None:
     with (
         pytest.raises(DataError, match=r"free: too little for 1000000\.0 GB") as caught,
-        building("store", "k", "photos", 10**15),
+        building("pixels", "k", "photos", 10**15),
     ):
         pass
     assert "set TELLAPART_CACHE to a folder on a larger disk" in str(caught.value)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,9 @@ def dataset_of(counts: dict[str, int], parts: dict[Part, dict[str, int]] | None 
         source=ArraySource([np.zeros((len(labels), 1, 1), np.uint8)], "key"),
         sizes=((1, 1, 1),),
     )
+
+
+SHARES = st.floats(0.01, 0.6)
 
 
 def by_class(
@@ -209,6 +213,71 @@ def test_class_without_test_pictures_is_noted() -> None:
     )
 
 
+def test_copies_stay_together() -> None:
+    dataset = dataset_of({"a": 10, "b": 10})
+    # Of "a": one picture five times, the others once. Of "b": five pictures, twice each.
+    groups = np.array([0, 0, 0, 0, 0, 5, 6, 7, 8, 9, *np.repeat(np.arange(10, 15), 2)])
+    for seed in range(20):
+        parts = split(dataset, groups=groups, seed=seed)
+        # Test: 2 of 10. "a" has no room there for the five copies, "b" has for one pair.
+        assert by_class(dataset, parts.test) == [2, 2]
+        # Validation: 20% of the other 8 is 1.6 in each class, 3 of 16 in all: 2 and 1. A pair
+        # does not fit into one place, but it is the smallest group that there is.
+        assert by_class(dataset, parts.validation) == [2, 2]
+        assert sorted(np.concatenate([parts.train, parts.validation, parts.test])) == [*range(20)]
+        of_part = {part: set(groups[parts.part(part)].tolist()) for part in PARTS}
+        assert not of_part["test"] & of_part["train"]
+        assert not of_part["test"] & of_part["validation"]
+        assert not of_part["train"] & of_part["validation"]
+
+
+def test_without_copies_groups_change_nothing() -> None:
+    dataset = dataset_of({"a": 31, "b": 17})
+    with_groups = split(dataset, groups=np.arange(48)[::-1].copy(), seed=7)
+    without = split(dataset, seed=7)
+    for part in PARTS:
+        assert with_groups.part(part).tolist() == without.part(part).tolist()
+
+
+def test_a_class_of_copies_is_too_small() -> None:
+    dataset = dataset_of({"a": 9, "b": 9})
+    groups = np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, *range(9, 18)])
+    with pytest.raises(
+        DataError,
+        match=r"Class 'a' has 9 pictures, 2 of them no copy of another; a split needs at least 3",
+    ):
+        split(dataset, groups=groups)
+
+
+def test_own_parts_are_kept_whatever_they_share() -> None:
+    dataset = dataset_of({}, {"train": {"a": 4, "b": 4}, "test": {"a": 1, "b": 1}})
+    parts = split(dataset, groups=np.array([0, 1, 2, 3, 4, 5, 6, 7, 0, 4]))
+    assert parts.test.tolist() == [8, 9]
+
+
+@given(
+    st.lists(st.integers(0, 2), min_size=12, max_size=80),
+    st.integers(1, 4),
+    SHARES,
+    SHARES,
+    st.integers(0, 1000),
+)
+def test_no_group_is_on_two_sides(
+    labels: list[int], mean_size: int, test: float, validation: float, seed: int
+) -> None:
+    dataset = replace(dataset_of({"a": len(labels), "b": 0, "c": 0}), labels=np.array(labels))
+    groups = np.random.default_rng(seed).integers(0, max(1, len(labels) // mean_size), len(labels))
+    try:
+        parts = split(
+            dataset, test_split=test, validation_split=validation, seed=seed, groups=groups
+        )
+    except TellapartError:
+        assume(False)
+    of_part = [set(groups[parts.part(part)].tolist()) for part in PARTS]
+    assert sum(map(len, of_part)) == len(set(groups.tolist()))
+    assert sum(len(parts.part(part)) for part in PARTS) == len(labels)
+
+
 @st.composite
 def datasets(draw: st.DrawFn) -> Dataset:
     names = ["a", "b", "c", "d"][: draw(st.integers(2, 4))]
@@ -219,9 +288,6 @@ def datasets(draw: st.DrawFn) -> Dataset:
         if draw(st.booleans()):
             own[part] = draw(some)
     return dataset_of({} if "train" in own else draw(many), own)
-
-
-SHARES = st.floats(0.01, 0.6)
 
 
 @given(datasets(), SHARES, SHARES, st.integers(0, 2**63), st.sampled_from([None, True, False]))

@@ -13,9 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tellapart.data import columns as columns_module
 from tellapart.data import load, open_store
 from tellapart.data import store as store_module
+from tellapart.data import sweep as sweep_module
+from tellapart.data.columns import open_column
 from tellapart.data.dataset import Dataset
+from tellapart.data.store import pixel_measure
+from tellapart.data.streaming import StreamedPixels
 from tellapart.errors import DataError
 from tellapart.images import ImageSpec, decode
 
@@ -26,8 +31,8 @@ def test_rows_are_what_decode_makes(colour_folder: Path) -> None:
     dataset = load(colour_folder)
     store = open_store(dataset, SPEC)
     assert store.pixels.shape == (36, 8, 6, 3)
-    assert store.pixels.dtype == np.uint8
     assert isinstance(store.pixels, np.memmap)
+    assert store.pixels.dtype == np.uint8
     assert not store.pixels.flags.writeable
     for index, path in enumerate(dataset.paths):
         content = (colour_folder / path).read_bytes()
@@ -47,8 +52,8 @@ def test_the_second_time_nothing_is_decoded(
     assert second.was_cached
     assert second.folder == first.folder
     assert second.fingerprint == first.fingerprint
-    assert second.bytes == first.bytes > first.pixels.nbytes
-    assert np.array_equal(second.pixels, first.pixels)
+    assert second.bytes == first.bytes > 36 * 8 * 6 * 3
+    assert np.array_equal(second.pixels[:], first.pixels[:])
     assert np.array_equal(second.digests, first.digests)
 
 
@@ -63,11 +68,73 @@ def test_another_spec_is_another_store(colour_folder: Path) -> None:
 
 def test_changed_files_are_decoded_again(colour_folder: Path) -> None:
     first = open_store(load(colour_folder), SPEC)
-    shutil.copy(colour_folder / "blue" / "00.png", colour_folder / "blue" / "01.png")
+    Image.new("RGB", (12, 12), "orange").save(colour_folder / "blue" / "01.png")
     second = open_store(load(colour_folder), SPEC)
-    assert not second.was_cached
-    assert np.array_equal(second.pixels[1], second.pixels[0])
+    assert second.decoded == 1
+    assert (second.pixels[1] == (255, 165, 0)).all()
     assert second.fingerprint != first.fingerprint
+
+
+def test_only_new_pictures_are_decoded(
+    colour_folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (colour_folder / "green" / "04.png").write_bytes(b"broken")
+    before = open_store(load(colour_folder), SPEC)
+    assert before.decoded == 35
+    (colour_folder / "blue" / "00.png").rename(colour_folder / "red" / "moved.png")
+    shutil.copy(colour_folder / "red" / "03.png", colour_folder / "blue" / "copy.png")
+    Image.new("RGB", (12, 12), "orange").save(colour_folder / "red" / "new.png")
+    names: list[str] = []
+
+    def counted(raw: Any, spec: ImageSpec, name: str) -> Any:
+        names.append(name)
+        return decode(raw, spec, name)
+
+    monkeypatch.setattr(store_module, "decode", counted)
+    dataset = load(colour_folder)
+    after = open_store(dataset, SPEC)
+    assert names == ["red/new.png"]
+    assert after.decoded == 1
+    assert after.failures == {dataset.paths.index("green/04.png"): before.failures[16]}
+    for index, path in enumerate(dataset.paths):
+        if index not in after.failures:
+            assert np.array_equal(after.pixels[index], decode(colour_folder / path, SPEC)), path
+    # Of what the new store holds, nothing is kept twice: the file of 00.png only moved.
+    assert list(own_cache.iterdir()) == [after.folder]
+
+
+def test_a_store_that_holds_more_is_kept(colour_folder: Path, own_cache: Path) -> None:
+    open_store(load(colour_folder), SPEC)
+    (colour_folder / "blue" / "00.png").unlink()
+    fewer = open_store(load(colour_folder), SPEC)
+    assert fewer.decoded == 0
+    assert len(list(own_cache.iterdir())) == 2
+
+
+@pytest.mark.parametrize("rows", [slice(3, 9), np.array([5, 0, 5, 35]), np.array([], np.int64), 7])
+def test_streamed_pixels_are_those_of_the_store(colour_folder: Path, rows: Any) -> None:
+    (colour_folder / "blue" / "05.png").write_bytes(b"broken")
+    dataset = load(colour_folder)
+    read = open_column(dataset, pixel_measure(SPEC))
+    store = open_store(dataset, SPEC)
+    streamed = open_store(dataset, SPEC, read=read, limit_bytes=36 * 8 * 6 * 3 - 1)
+    assert isinstance(streamed.pixels, StreamedPixels)
+    assert streamed.pixels.shape == store.pixels.shape
+    assert len(streamed.pixels) == 36
+    assert streamed.pixels[rows].dtype == np.uint8
+    assert np.array_equal(streamed.pixels[rows], store.pixels[rows])
+    assert (streamed.failures, streamed.fingerprint) == (store.failures, store.fingerprint)
+    kept = open_store(dataset, SPEC, read=read, limit_bytes=36 * 8 * 6 * 3)
+    assert isinstance(kept.pixels, np.memmap)
+
+
+def test_a_picture_that_vanishes_while_it_streams(colour_folder: Path) -> None:
+    dataset = load(colour_folder)
+    read = open_column(dataset, pixel_measure(SPEC))
+    streamed = open_store(dataset, SPEC, read=read, limit_bytes=0)
+    (colour_folder / "red" / "02.png").unlink()
+    with pytest.raises(DataError, match=r"red/02.png: no such file.*It could be read before"):
+        streamed.pixels[26:28]
 
 
 def test_fingerprint_is_of_path_class_and_content(colour_folder: Path, tmp_path: Path) -> None:
@@ -118,22 +185,23 @@ def test_progress(colour_folder: Path) -> None:
 
 
 def with_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "THREADS_FROM_PIXELS", 0)
-    monkeypatch.setattr(store_module, "CHUNK_PICTURES", 3)
-    monkeypatch.setattr(store_module, "_usable_cores", lambda: 4)
+    monkeypatch.setattr(sweep_module, "THREADS_FROM_PIXELS", 0)
+    monkeypatch.setattr(sweep_module, "CHUNK_PICTURES", 3)
+    monkeypatch.setattr(sweep_module, "usable_cores", lambda: 4)
 
 
 def test_threads_change_nothing(colour_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (colour_folder / "green" / "05.png").write_bytes(b"broken")
     dataset = load(colour_folder)
     first = open_store(dataset, SPEC)
+    assert first.folder is not None
     shutil.rmtree(first.folder)
     with_threads(monkeypatch)
     second = open_store(dataset, SPEC)
     assert not second.was_cached
     assert second.failures == first.failures
     assert second.fingerprint == first.fingerprint
-    assert np.array_equal(second.pixels, first.pixels)
+    assert np.array_equal(second.pixels[:], first.pixels[:])
 
 
 @pytest.mark.parametrize("threads", [False, True])
@@ -151,7 +219,7 @@ def test_interrupted(
 
     if threads:
         with_threads(monkeypatch)
-    monkeypatch.setattr(store_module, "CHUNK_PICTURES", 3)
+    monkeypatch.setattr(sweep_module, "CHUNK_PICTURES", 3)
     dataset = load(colour_folder)
     with pytest.raises(error):
         open_store(dataset, SPEC, on_progress=interrupt)
@@ -160,12 +228,12 @@ def test_interrupted(
 
 
 def truncate(folder: Path) -> None:
-    with (folder / "pixels.npy").open("rb+") as stream:
+    with (folder / "rows.npy").open("rb+") as stream:
         stream.truncate(100)
 
 
 def rewrite_header(folder: Path) -> None:
-    with (folder / "pixels.npy").open("rb+") as stream:
+    with (folder / "rows.npy").open("rb+") as stream:
         content = stream.read(128).replace(b"(36, 8, 6, 3)", b"(36, 6, 8, 3)")
         stream.seek(0)
         stream.write(content)
@@ -188,30 +256,31 @@ def no_json(folder: Path) -> None:
         rewrite_header,
         no_array,
         no_json,
-        lambda folder: (folder / "pixels.npy").unlink(),
+        lambda folder: (folder / "rows.npy").unlink(),
         lambda folder: (folder / "index.json").write_text("{}"),
     ],
 )
 def test_damaged_store_is_made_again(colour_folder: Path, damage: Callable[[Path], Any]) -> None:
     dataset = load(colour_folder)
     first = open_store(dataset, SPEC)
-    expected = np.array(first.pixels)
+    expected = np.array(first.pixels[:])
     folder = first.folder
+    assert folder is not None
     del first
     damage(folder)
     store = open_store(dataset, SPEC)
     assert not store.was_cached
-    assert np.array_equal(store.pixels, expected)
+    assert np.array_equal(store.pixels[:], expected)
     assert open_store(dataset, SPEC).was_cached
 
 
 def test_disk_full_while_pixels_are_written(
     colour_folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(stream: IO[bytes], shape: tuple[int, ...]) -> None:
+    def full(stream: IO[bytes], shape: tuple[int, ...], dtype: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store_module, "_write_header", full)
+    monkeypatch.setattr(columns_module, "_write_header", full)
     with pytest.raises(DataError, match=r"the disk is full.*TELLAPART_CACHE"):
         open_store(load(colour_folder), SPEC)
     assert list(own_cache.iterdir()) == []
@@ -254,7 +323,7 @@ print(store.fingerprint, int(store.pixels.sum(dtype="int64")), store.was_cached)
     said = {process.communicate()[0].split()[0] for process in processes}
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert len(said) == 1
-    assert [path.name.partition("-")[0] for path in own_cache.iterdir()] == ["store"]
+    assert [path.name.partition("-")[0] for path in own_cache.iterdir()] == ["pixels"]
 
 
 def test_a_killed_process_leaves_nothing_that_is_taken_for_complete(

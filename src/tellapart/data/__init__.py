@@ -8,16 +8,10 @@ store.pixels[parts.train]                             (n, 64, 64, 3) uint8
 
 from __future__ import annotations
 
+from tellapart.data.cache import CacheEntry, cache_folder, clear_cache, list_cache
 from tellapart.data.load import load
 from tellapart.data.split import Split, split, write_split_csv
-from tellapart.data.store import (
-    CacheEntry,
-    Store,
-    cache_folder,
-    clear_cache,
-    list_cache,
-    open_store,
-)
+from tellapart.data.store import Store, open_store
 
 __all__ = [
     "CacheEntry",

@@ -1,7 +1,10 @@
 """The cache folder: what was decoded, listed or fetched once, to be used again.
 
     <cache folder>/
-    ├── store-0123.../       index.json, pixels.npy, ...      decoded pictures
+    ├── pixels-0123.../      index.json, rows.npy, ...        decoded pictures
+    ├── signatures-.../      index.json, rows.npy, ...        what the audit compares
+    ├── features-.../        index.json, rows.npy, ...        what a pretrained network saw
+    ├── backbone-.../        index.json, backbone.onnx        a pretrained network, converted
     ├── listing-4567.../     index.json, listing.json         what is in an archive
     ├── arrays-89ab.../      index.json, x_train.npy, ...     a data set of the catalog
     └── .building-cdef.../   not complete; swept a day after its last change
@@ -30,10 +33,10 @@ from tellapart.files import write_error, write_json
 VARIABLE = "TELLAPART_CACHE"
 """The environment variable that names the cache folder."""
 
-FORMAT = 1
+FORMAT = 2
 """Raised when what is inside an entry changes its meaning; older entries are made again."""
 
-KINDS = ("store", "listing", "arrays")
+KINDS = ("pixels", "signatures", "features", "backbone", "listing", "arrays")
 
 STALE_SECONDS = 24 * 3600
 """What is still under construction after so long has been left by a process that died."""
@@ -48,7 +51,7 @@ class CacheEntry:
 
     Attributes:
         location: the data it was made from, as the user named it.
-        kind: "store" (decoded pictures), "listing" (of an archive), "arrays" (of the catalog).
+        kind: one of `KINDS`.
         bytes: its size on disk.
         created: date and time, ISO 8601, UTC.
         folder: where it is.
@@ -162,6 +165,15 @@ def list_cache() -> list[CacheEntry]:
                 )
             )
     return sorted(entries, key=lambda entry: (entry.created, entry.folder.name), reverse=True)
+
+
+def entries_of_kind(kind: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yields folder and index of every complete entry of a kind."""
+    for folder in _folders(cache_folder()):
+        if folder.name.startswith(f"{kind}-"):
+            index = read_index(folder)
+            if index is not None and index["kind"] == kind:
+                yield folder, index
 
 
 def clear_cache() -> int:

@@ -60,6 +60,7 @@ def split(
     seed: int = 0,
     validation_is_test: bool | None = None,
     exclude: Collection[int] = (),
+    groups: Indices | None = None,
 ) -> Split:
     """Splits a data set into its parts.
 
@@ -70,6 +71,9 @@ def split(
     A part takes round(share · n) pictures, from each class within one of its fair share: the
     largest fractions are rounded up (Hamilton's method). A class whose share is less than one
     picture gives one nevertheless, so that parts of very small classes may come out larger.
+    Copies of one picture stay together, on one side of every split that is drawn here; where a
+    class's share cannot be filled with whole groups, it stays below. Parts that the source itself
+    has are never changed.
 
     Args:
         dataset: the pictures.
@@ -80,6 +84,7 @@ def split(
         validation_is_test: False keeps the source's validation part for validation and splits
             the test part off the training part.
         exclude: pictures that belong to no part, because they cannot be decoded.
+        groups: (n,) int64, equal numbers for copies of one picture; None: there are none.
 
     Raises:
         UsageError: a share is not in 0..1, or nothing would be left to test on.
@@ -103,12 +108,15 @@ def split(
             "test_split 0: the data has no test part of its own, and without one there is no "
             "honest accuracy. Choose a share above 0, or add a test/ folder."
         )
-    _check_classes(dataset, pool, draw_test=draw_test, draw_validation=draw_validation)
+    groups = np.arange(len(dataset)) if groups is None else groups
+    _check_classes(dataset, pool, groups, draw_test=draw_test, draw_validation=draw_validation)
     if draw_test:
         reserve = 2 if draw_validation else 1
-        pool, test = _draw(dataset, pool, test_split, reserve, (seed, _TEST_STREAM))
+        stream = (seed, _TEST_STREAM)
+        pool, test = _draw(dataset.labels, groups, pool, test_split, reserve, stream)
     if draw_validation:
-        pool, validation = _draw(dataset, pool, validation_split, 1, (seed, _VALIDATION_STREAM))
+        stream = (seed, _VALIDATION_STREAM)
+        pool, validation = _draw(dataset.labels, groups, pool, validation_split, 1, stream)
     untested = _absent(dataset, test)
     if untested:
         notes.append(f"No test pictures of {listed(untested)}: nothing is measured there.")
@@ -170,14 +178,18 @@ def _own_parts(dataset: Dataset, exclude: Collection[int]) -> dict[Part, Indices
 
 
 def _check_classes(
-    dataset: Dataset, pool: Indices, *, draw_test: bool, draw_validation: bool
+    dataset: Dataset, pool: Indices, groups: Indices, *, draw_test: bool, draw_validation: bool
 ) -> None:
     uses = ["train"] + ["validate"] * draw_validation + ["test"] * draw_test
-    counts = np.bincount(dataset.labels[pool], minlength=len(dataset.class_names)).tolist()
+    classes = len(dataset.class_names)
+    counts = np.bincount(dataset.labels[pool], minlength=classes).tolist()
+    _, first = np.unique(groups[pool], return_index=True)
+    distinct = np.bincount(dataset.labels[pool[first]], minlength=classes).tolist()
     short = [
         f"Class '{name}' has {count(number, 'picture')}"
-        for name, number in zip(dataset.class_names, counts, strict=True)
-        if number < len(uses)
+        + (f", {own} of them no copy of another" if own < number else "")
+        for name, number, own in zip(dataset.class_names, counts, distinct, strict=True)
+        if own < len(uses)
     ]
     if not short:
         return
@@ -198,28 +210,57 @@ def _check_classes(
 
 
 def _draw(
-    dataset: Dataset, pool: Indices, share: float, reserve: int, seed: tuple[int, int]
+    labels: Indices,
+    groups: Indices,
+    pool: Indices,
+    share: float,
+    reserve: int,
+    seed: tuple[int, int],
 ) -> tuple[Indices, Indices]:
-    """Draws a stratified share of the pool.
+    """Draws a stratified share of the pool, in whole groups.
 
     Args:
-        dataset: the pictures.
-        pool: sorted indices to draw from; every class has more than `reserve`.
+        labels: (n,) of all pictures. A group counts for the class of its first picture.
+        groups: (n,) of all pictures.
+        pool: sorted indices to draw from; every class has more than `reserve` groups.
         share: how much to draw.
-        reserve: so many pictures of each class are not drawn.
+        reserve: so many groups of each class are not drawn.
         seed: the second number keeps draws for different parts independent.
 
     Returns:
         What is left, and what was drawn, both sorted.
     """
-    counts = np.bincount(dataset.labels[pool], minlength=len(dataset.class_names))
-    seats = np.minimum(apportion(counts, share), counts - reserve)
-    shuffled = np.random.Generator(np.random.PCG64(seed)).permutation(pool)
-    by_class = shuffled[np.argsort(dataset.labels[shuffled], kind="stable")]
-    first = np.cumsum(counts) - counts
-    rank = np.arange(len(pool)) - np.repeat(first, counts)
-    drawn = rank < np.repeat(seats, counts)
-    return np.sort(by_class[~drawn]), np.sort(by_class[drawn])
+    _, first, member, sizes = np.unique(
+        groups[pool], return_index=True, return_inverse=True, return_counts=True
+    )
+    # In the order of their first pictures, so that without copies a group is a picture's place.
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    member, sizes, label = place[member], sizes[order], labels[pool[first[order]]]
+    counts = np.bincount(label, weights=sizes).astype(np.int64)
+    seats = apportion(counts, share)
+    shuffled = np.random.Generator(np.random.PCG64(seed)).permutation(len(sizes))
+    by_class = shuffled[np.argsort(label[shuffled], kind="stable")]
+    drawn = np.zeros(len(sizes), dtype=bool)
+    for number, own in enumerate(np.split(by_class, np.cumsum(np.bincount(label))[:-1])):
+        drawn[own[_fill(sizes[own], seats[number], len(own) - reserve)]] = True
+    return pool[~drawn[member]], pool[drawn[member]]
+
+
+def _fill(sizes: Indices, seats: int, most: int) -> list[int]:
+    """Takes groups in order while they fit into the seats; at least one, and at most `most`."""
+    taken: list[int] = []
+    left = seats
+    for position, size in enumerate(sizes.tolist()):
+        if left == 0 or len(taken) == most:
+            break
+        if size <= left:
+            taken.append(position)
+            left -= size
+    if not taken and most > 0:
+        taken = [int(sizes.argmin())]  # every group is larger than the share
+    return taken
 
 
 def apportion(counts: Indices, share: float) -> Indices:
