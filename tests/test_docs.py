@@ -199,6 +199,7 @@ def test_python_blocks_use_names_that_exist(document: Path) -> None:
 def test_table_of_run_folder_is_complete() -> None:
     constants = {
         runs.RUN_JSON,
+        runs.AUDIT_JSON,
         runs.SPLIT_CSV,
         runs.EVENTS_JSONL,
         runs.RESULTS_CSV,

@@ -52,6 +52,7 @@ def test_the_run_folder_is_complete(digits_run: ta.Run) -> None:
     names = {str(path.relative_to(digits_run.path)) for path in digits_run.path.rglob("*.*")}
     assert names == {
         runs.RUN_JSON,
+        runs.AUDIT_JSON,
         runs.SPLIT_CSV,
         runs.EVENTS_JSONL,
         runs.RESULTS_CSV,
@@ -60,6 +61,7 @@ def test_the_run_folder_is_complete(digits_run: ta.Run) -> None:
         runs.EVALUATION_JSON,
         runs.PREDICTIONS_CSV,
         runs.TRACE_JSON,
+        "plots/augmentation.png",
         "plots/curves.png",
         "plots/confusion.png",
         "plots/samples.png",

@@ -60,7 +60,13 @@ def test_names_are_not_taken_for_markup() -> None:
 
 def test_the_start_says_what_will_happen() -> None:
     parts = {"train": 54_000, "validation": 6_000, "calibration": 0, "test": 10_000}
-    recipe = {"model": "classic-28", "image_size": [28, 28], "epochs": 3, "batch_size": 32}
+    recipe = {
+        "model": "classic-28",
+        "image_size": [28, 28],
+        "epochs": 3,
+        "batch_size": 32,
+        "budget_seconds": None,
+    }
     text = shown(RunStarted("runs/mnist-1", "mnist", parts, recipe), terminal=False)
     assert "54,000 train, 6,000 validation, 10,000 test pictures of 28x28" in text
     assert "Ctrl-C" in text

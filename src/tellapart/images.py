@@ -6,17 +6,23 @@ because every caller decodes here, and because the spec travels inside the class
 
 from __future__ import annotations
 
+import contextlib
 import io
 import stat
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tellapart.errors import ImageError, UsageError
+
+if TYPE_CHECKING:
+    from PIL.ImageCms import ImageCmsTransform
 
 Pixels = npt.NDArray[np.uint8]
 """A picture, (height, width, channels) uint8, or a batch of them, (n, height, width, channels)."""
@@ -37,6 +43,17 @@ EXTENSIONS = frozenset(
 
 MAX_FILE_BYTES = 512 * 2**20
 """A larger file is refused before it is opened."""
+
+DECODING = 2
+"""Raised when `decode` makes other pixels of the same picture; what is kept of them is then stale.
+
+1: as first published. 2: colours are brought to sRGB where a picture has an ICC profile.
+"""
+
+MAX_PROFILE_BYTES = 4 * 2**20
+"""A larger ICC profile is ignored; those of printing presses take about 2 MiB."""
+
+WHITE = (255, 255, 255)
 
 _KNOWN_CONTENT = {
     b"%PDF": "a PDF document",
@@ -66,8 +83,9 @@ class ImageSpec:
         interpolation: the resampling filter; all but "nearest" are antialiased.
         background: red, green, blue behind transparent pixels and in padded bars.
 
-    Whatever the spec: EXIF orientation is applied, of an animation the first frame is taken, and
-    16 bits a channel become 8 by rounding value / 257.
+    Whatever the spec: EXIF orientation is applied, colours are brought to sRGB where the picture
+    has an ICC profile, and of an animation the first frame is taken. 16 bits a channel become 8:
+    in grey pictures by rounding value / 257, in colour by the upper byte, as Pillow's decoders do.
     """
 
     height: int
@@ -75,7 +93,7 @@ class ImageSpec:
     channels: int = 3
     resize: Resize = "squash"
     interpolation: Interpolation = "bilinear"
-    background: tuple[int, int, int] = (255, 255, 255)
+    background: tuple[int, int, int] = WHITE
 
     def __post_init__(self) -> None:
         for axis in ("height", "width"):
@@ -135,18 +153,64 @@ def decode(raw: Raw, spec: ImageSpec, name: str = "") -> Pixels:
     Raises:
         ImageError: the picture is not of an allowed format, damaged, or too large.
     """
-    name = name or (str(raw) if isinstance(raw, Path) else "picture")
-    try:
-        image = _open(raw, name)
-        # JPEG can leave out detail while it decodes. Twice the target keeps the antialiasing.
-        image.draft(None, (2 * max(spec.shape[:2]),) * 2)
-        image.load()
-        image = ImageOps.exif_transpose(image)
-        return _fit(_to_mode(image, spec, name), spec)
-    except ImageError:
-        raise
-    except Exception as error:  # decoders raise almost anything on damaged input
-        raise ImageError(name, _reason(error)) from error
+    name = _name(raw, name)
+    mode: Literal["L", "RGB"] = "L" if spec.channels == 1 else "RGB"
+    with _translated_errors(name):
+        draft_size = 2 * max(spec.shape[:2])  # twice the target keeps the antialiasing
+        loaded = load_image(raw, mode, name, background=spec.background, draft_size=draft_size)
+        return _fit(loaded.image, spec)
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A decoded picture.
+
+    Attributes:
+        image: Pillow's, upright, in mode "L" or "RGB".
+        height: of the picture in pixels, upright; `image` is smaller where detail was left out.
+        width: of the picture.
+        format: what the content is, one of `FORMATS`, whatever the name says; None: pixels.
+    """
+
+    image: Image.Image
+    height: int
+    width: int
+    format: str | None
+
+
+def load_image(
+    raw: Raw,
+    mode: Literal["L", "RGB"] | None = None,
+    name: str = "",
+    *,
+    background: tuple[int, int, int] = WHITE,
+    draft_size: int | None = None,
+) -> Loaded:
+    """Decodes and orients one picture, and brings its colours to 8 bits of sRGB.
+
+    Args:
+        raw: see `decode`.
+        mode: Pillow's: "L" (grey) or "RGB"; None keeps a grey picture grey and makes all others
+            RGB.
+        name: what errors call the picture; a path names itself.
+        background: red, green, blue behind transparent pixels.
+        draft_size: a JPEG may leave out detail while it decodes, as long as each side keeps so
+            many pixels or all it has: much faster.
+
+    Raises:
+        ImageError: the picture is not of an allowed format, damaged, or too large.
+    """
+    name = _name(raw, name)
+    with _translated_errors(name):
+        opened = _open(raw, name)
+        width, height = opened.size
+        if draft_size is not None:
+            opened.draft(None, (draft_size, draft_size))
+        opened.load()
+        if _lies_on_its_side(opened):
+            width, height = height, width
+        image = _to_mode(ImageOps.exif_transpose(opened), mode, background, name)
+        return Loaded(image, height, width, opened.format)
 
 
 def picture_size(raw: Raw, name: str = "") -> tuple[int, int, int]:
@@ -155,19 +219,31 @@ def picture_size(raw: Raw, name: str = "") -> tuple[int, int, int]:
     Raises:
         ImageError: see `decode`.
     """
-    name = name or (str(raw) if isinstance(raw, Path) else "picture")
-    try:
+    name = _name(raw, name)
+    with _translated_errors(name):
         image = _open(raw, name)
         width, height = image.size
         # Of a PNG, Pillow looks for EXIF behind the pixels and decodes them all on the way.
-        exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
-        if exif.get(0x0112, 1) >= 5:  # the orientations that lie on their side
+        if (image.format != "PNG" or "exif" in image.info) and _lies_on_its_side(image):
             width, height = height, width
-        grey = image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
-        return height, width, 1 if grey else 3
+        return height, width, 1 if _is_grey(image) else 3
+
+
+def _lies_on_its_side(image: Image.Image) -> bool:
+    return bool(image.getexif().get(0x0112, 1) >= 5)  # the orientations that swap the sides
+
+
+def _name(raw: Raw, name: str) -> str:
+    return name or (str(raw) if isinstance(raw, Path) else "picture")
+
+
+@contextlib.contextmanager
+def _translated_errors(name: str) -> Iterator[None]:
+    try:
+        yield
     except ImageError:
         raise
-    except Exception as error:
+    except Exception as error:  # decoders raise almost anything on damaged input
         raise ImageError(name, _reason(error)) from error
 
 
@@ -209,20 +285,81 @@ def _from_array(pixels: npt.NDArray[Any], name: str) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
-def _to_mode(image: Image.Image, spec: ImageSpec, name: str) -> Image.Image:
-    mode = "L" if spec.channels == 1 else "RGB"
-    if image.mode == mode and not image.has_transparency_data:
-        return image
+def _to_mode(
+    image: Image.Image,
+    mode: Literal["L", "RGB"] | None,
+    background: tuple[int, int, int],
+    name: str,
+) -> Image.Image:
     if image.mode == "F":
         raise ImageError(name, "holds floating-point pixels; save it with 8 or 16 bits a channel")
+    wanted = mode or ("L" if _is_grey(image) else "RGB")
+    profile = image.info.get("icc_profile")
+    if image.mode == wanted and not profile and not image.has_transparency_data:
+        return image
     if image.mode.startswith("I"):
         deep = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
         image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
-    if image.has_transparency_data:
+    transparent = image.has_transparency_data
+    if profile:
+        image = _to_srgb(image, profile)
+    if transparent:
         image = image.convert("RGBA")
-        canvas = Image.new("RGBA", image.size, (*spec.background, 255))
+        canvas = Image.new("RGBA", image.size, (*background, 255))
         image = Image.alpha_composite(canvas, image)
-    return image.convert(mode)
+    return image.convert(wanted)
+
+
+def _is_grey(image: Image.Image) -> bool:
+    return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Applies a picture's ICC profile. One that is broken or of other colours is ignored."""
+    transparent = image.has_transparency_data
+    if image.mode in ("1", "L", "LA", "La"):
+        ink = "L"
+    elif image.mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX"):
+        ink = "RGB"
+    elif image.mode == "CMYK":
+        ink = "CMYK"
+    else:  # LAB, YCbCr: Pillow knows what their numbers mean
+        return image
+    transform = _srgb_transform(profile, ink)
+    if transform is None:
+        return image
+    alpha = image.convert("RGBA").getchannel("A") if transparent else None
+    if image.mode != ink:  # by way of RGBA, or transparent palette entries lose their colour
+        image = image.convert("RGBA").convert(ink) if transparent else image.convert(ink)
+    image = transform.apply(image)
+    if alpha is not None:
+        image.putalpha(alpha)
+    return image
+
+
+@lru_cache(maxsize=16)  # the pictures of one camera or press share a profile
+def _srgb_transform(profile: bytes, mode: str) -> ImageCmsTransform | None:
+    """Returns the way from a profile's colours to sRGB, or None where there is nothing to do."""
+    if len(profile) > MAX_PROFILE_BYTES or _is_srgb(profile):
+        return None
+    from PIL import ImageCms  # imported where it is needed: most pictures have no profile
+
+    try:
+        return ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return None
+
+
+def _is_srgb(profile: bytes) -> bool:
+    """Whether the profile calls itself sRGB, in ASCII (ICC version 2) or UTF-16 (version 4)."""
+    return any("sRGB".encode(encoding) in profile for encoding in ("ascii", "utf-16-be"))
 
 
 def _fit(image: Image.Image, spec: ImageSpec) -> Pixels:

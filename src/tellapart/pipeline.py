@@ -5,27 +5,38 @@ load -> choose -> build -> decode -> split -> train -> evaluate -> export -> rep
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from tellapart.approaches import Approach
+from tellapart.approaches.fine_tuning import FineTuning
+from tellapart.approaches.scratch import FromScratch
+from tellapart.approaches.transfer import FeatureHead
 from tellapart.data import load
+from tellapart.data.audit import SIGNATURES, Audit, audit
+from tellapart.data.columns import open_column
 from tellapart.data.dataset import Dataset, Excluded
 from tellapart.data.split import split
-from tellapart.data.store import Store, open_store
+from tellapart.data.store import Store, fingerprint, open_store
 from tellapart.images import Interpolation, Resize
 from tellapart.models import registry
+from tellapart.models.backbones import Backbone, get_backbone
 from tellapart.models.backend import import_keras
 from tellapart.runs import RunFolder, check_free
-from tellapart.session import Broadcast, Plan, Run, Session
+from tellapart.session import Broadcast, DataFacts, Run, Session
+from tellapart.training.budget import parse_budget
 from tellapart.training.events import (
     Noted,
     Observer,
     Progressed,
 )
-from tellapart.training.recipe import Loss, choose_recipe
+from tellapart.training.recipe import Loss, Recipe, choose_recipe
+from tellapart.training.transfer_recipe import choose_transfer_recipe, wants_transfer
 
 
 class RecipeOptions(TypedDict, total=False):
@@ -46,6 +57,8 @@ class RecipeOptions(TypedDict, total=False):
     resize: Resize | None
     interpolation: Interpolation | None
     rescale: float | None
+    augment: str | None
+    class_weight: str | None
     seed: int | None
 
 
@@ -56,6 +69,7 @@ def train(
     model: registry.Model | None = None,
     out: str | Path | None = None,
     keep_validation: bool = False,
+    budget: str | float | None = None,
     backend: str | None = None,
     observers: Sequence[Observer] | None = None,
     **options: Unpack[RecipeOptions],
@@ -65,13 +79,16 @@ def train(
     Args:
         data: a folder, an archive, a `.npz`, a CSV, a catalog name, `(x, y)` arrays or a
             `Dataset`; see `load`.
-        recipe: "auto" fits the data; "classic" is the textbook's, to the letter.
-        model: a network's name, a `keras.Model` (trained in place), a function of
-            `(input_shape, classes)` that builds one, a `.keras` file or "file.py:function".
+        recipe: "auto" fits the data; "classic" is the textbook's, to the letter; "transfer" is a
+            linear head on a pretrained network's features, fine-tuned for `epochs`.
+        model: a network's name, pretrained or not, a `keras.Model` (trained in place), a function
+            of `(input_shape, classes)` that builds one, a `.keras` file or "file.py:function".
             The last is code, and is run.
         out: the run's folder, new or empty; None: the next free `runs/<data>-<n>`.
         keep_validation: the source's own validation part stays that, even where there is no
             test part; one is then split off the training part.
+        budget: "60s", "5m", "2h" or seconds: the best classifier in that time, from the end of
+            the audit to the end of the run.
         backend: of Keras: "tensorflow", "jax" or "torch".
         observers: called with each event; None shows progress in the terminal.
         **options: fields of `Recipe`.
@@ -91,33 +108,45 @@ def train(
     if out is not None:
         check_free(Path(out))
     dataset = load(data)
-    plan = _plan(dataset, recipe, model, backend, options)
+    seconds = None if budget is None else parse_budget(budget)
+    plan = _plan(dataset, recipe, model, backend, {**options, "budget_seconds": seconds})
     for note in (*dataset.notes, *plan.notes):
         emit(Noted(note))
     divide = partial(
         split,
-        dataset,
         test_split=plan.recipe.test_split,
         validation_split=plan.recipe.validation_split,
         seed=plan.recipe.seed,
         validation_is_test=False if keep_validation else None,
     )
-    divide()  # classes that are too small show before minutes of decoding
-    store = open_store(
-        dataset,
-        plan.recipe.image_spec,
-        on_progress=lambda done, total: emit(Progressed("decoding", done, total)),
-    )
-    _say_what_was_kept(store, emit)
-    excluded = _excluded(dataset, store)
-    _say_what_is_left_out(dataset, excluded, emit)
-    parts = divide(exclude=store.failures)
+    divide(dataset)  # classes that are too small show before minutes of decoding
+    found = _audit(dataset, emit)
+    deadline = _deadline(plan.recipe)
+    parts = divide(dataset, exclude=found.failures, groups=found.groups)
     for note in parts.notes:
         emit(Noted(note))
-    folder = RunFolder.create(dataset.name, out=Path(out) if out else None)
-    session = Session(folder, dataset, store, parts, plan, excluded, emit, started)
-    with session.recorded():
-        return session.run()
+    with contextlib.closing(_approach(plan, dataset, found, deadline, emit)) as approach:
+        folder = RunFolder.create(dataset.name, out=Path(out) if out else None)
+        session = Session(
+            folder, dataset, parts, plan.recipe, approach, _facts(dataset, found), emit, started
+        )
+        with session.recorded():
+            return session.run()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was decided before a single picture is decoded.
+
+    Attributes:
+        recipe: what decides the run.
+        network: to train from scratch, or a pretrained one to transfer.
+        notes: what the user should know.
+    """
+
+    recipe: Recipe
+    network: registry.Network | Backbone
+    notes: tuple[str, ...]
 
 
 def _plan(
@@ -127,13 +156,19 @@ def _plan(
     backend: str | None,
     options: Mapping[str, Any],
 ) -> Plan:
+    named = None if model is None else registry.describe(model)
+    if wants_transfer(dataset, recipe_name, named):
+        recipe, why = choose_transfer_recipe(
+            dataset, recipe_name, options={**options, "model": named}
+        )
+        return Plan(recipe, get_backbone(recipe.model), (why,))
     import_keras(backend)
     resolved = registry.resolve(model) if model is not None else None
     recipe, why = choose_recipe(
         dataset,
         recipe_name,
         input_shape=None if resolved is None else registry.fixed_input_shape(resolved),
-        options={**options, "model": None if model is None else registry.describe(model)},
+        options={**options, "model": named},
     )
     from tellapart.training.trainer import make_optimizer, set_seed
 
@@ -148,6 +183,48 @@ def _plan(
     return Plan(recipe, network, (why, *network.notes))
 
 
+def _audit(dataset: Dataset, emit: Observer) -> Audit:
+    signatures = open_column(
+        dataset,
+        SIGNATURES,
+        on_progress=lambda done, total: emit(Progressed("looking at the pictures", done, total)),
+    )
+    found = audit(dataset, signatures)
+    for text, level in found.notes():
+        emit(Noted(text, level))
+    _say_what_is_left_out(dataset, found, emit)
+    return found
+
+
+def _approach(
+    plan: Plan, dataset: Dataset, found: Audit, deadline: float | None, emit: Observer
+) -> Approach:
+    if isinstance(plan.network, Backbone):
+        return _transfer(plan.network, plan.recipe, dataset, found, deadline)
+    store = open_store(
+        dataset,
+        plan.recipe.image_spec,
+        read=found.signatures,
+        on_progress=lambda done, total: emit(Progressed("decoding", done, total)),
+    )
+    _say_what_was_kept(store, emit)
+    return FromScratch(plan.network.model, plan.recipe, dataset, store.pixels, deadline)
+
+
+def _transfer(
+    backbone: Backbone, recipe: Recipe, dataset: Dataset, found: Audit, deadline: float | None
+) -> Approach:
+    frozen = FeatureHead(backbone, recipe, dataset, found)
+    if not recipe.epochs:
+        return frozen
+    return FineTuning(frozen, backbone, recipe, dataset, deadline)
+
+
+def _deadline(recipe: Recipe) -> float | None:
+    """When a budget ends that begins now, by `time.monotonic`."""
+    return None if recipe.budget_seconds is None else time.monotonic() + recipe.budget_seconds
+
+
 def _say_what_was_kept(store: Store, emit: Observer) -> None:
     if store.was_cached:
         return
@@ -159,13 +236,14 @@ def _say_what_was_kept(store: Store, emit: Observer) -> None:
     )
 
 
-def _excluded(dataset: Dataset, store: Store) -> list[Excluded]:
+def _excluded(dataset: Dataset, found: Audit) -> list[Excluded]:
     """What cannot be read; it stays where it is, unchanged."""
-    undecodable = sorted(store.failures.items())
+    undecodable = sorted(found.failures.items())
     return [*dataset.excluded, *(Excluded(dataset.paths[i], why) for i, why in undecodable)]
 
 
-def _say_what_is_left_out(dataset: Dataset, excluded: list[Excluded], emit: Observer) -> None:
+def _say_what_is_left_out(dataset: Dataset, found: Audit, emit: Observer) -> None:
+    excluded = _excluded(dataset, found)
     if not excluded:
         return
     shown = "".join(f"\n  {item.path}: {item.reason}" for item in excluded[:10])
@@ -177,6 +255,15 @@ def _say_what_is_left_out(dataset: Dataset, excluded: list[Excluded], emit: Obse
             f"{shown}{more}",
             level="warning",
         )
+    )
+
+
+def _facts(dataset: Dataset, found: Audit) -> DataFacts:
+    return DataFacts(
+        fingerprint(dataset, found.signatures.digests),
+        found.groups,
+        _excluded(dataset, found),
+        found.to_json(),
     )
 
 

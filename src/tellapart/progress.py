@@ -20,6 +20,7 @@ from tellapart.training.events import (
     EpochEnded,
     Event,
     Exported,
+    HeadFitted,
     Noted,
     Progressed,
     RunFailed,
@@ -52,6 +53,9 @@ class TerminalProgress:
                 self._advance_epoch(event)
             case EpochEnded():
                 self._say(describe_epoch(event))
+            case HeadFitted():
+                self._end_bar()
+                self._say(describe_head(event))
             case TrainingEnded():
                 self._end_training(event)
             case Exported():
@@ -68,11 +72,9 @@ class TerminalProgress:
         self._end_bar()
         parts = ", ".join(f"{count:,} {part}" for part, count in event.parts.items() if count)
         height, width = event.recipe["image_size"]
-        epochs = "1 epoch" if event.recipe["epochs"] == 1 else f"{event.recipe['epochs']} epochs"
         self._say(
             f"Training {event.recipe['model']} on {event.data}: {parts} pictures of "
-            f"{height}x{width}, {epochs} in batches of "
-            f"{event.recipe['batch_size']}. Ctrl-C ends training early and keeps the result."
+            f"{height}x{width}, {_how_long(event.recipe)}."
         )
 
     def _advance_epoch(self, event: BatchEnded) -> None:
@@ -104,7 +106,10 @@ class TerminalProgress:
             )
             self._task = self._bar.add_task(title, total=total, figures=figures)
             self._bar.start()
-        self._bar.update(self._task, description=title, completed=done, figures=figures)
+        # With a budget, how many epochs fit becomes clear only on the way.
+        self._bar.update(
+            self._task, total=total, description=title, completed=done, figures=figures
+        )
 
     def _end_training(self, event: TrainingEnded) -> None:
         self._end_bar()
@@ -128,6 +133,26 @@ class TerminalProgress:
         self.console.print(
             escape(text), style=style or None, soft_wrap=not self.console.is_terminal
         )
+
+
+def _how_long(recipe: dict[str, Any]) -> str:
+    early = "Ctrl-C ends training early and keeps the result"
+    batches = f"in batches of {recipe['batch_size']}. {early}"
+    if recipe["budget_seconds"] is not None:
+        return f"within {recipe['budget_seconds']:,.0f} s"
+    if recipe["epochs"] == 0:
+        return "a linear head on its features"
+    return f"{recipe['epochs']} epoch{'s' * (recipe['epochs'] != 1)} {batches}"
+
+
+def describe_head(event: HeadFitted) -> str:
+    """One line with the head's figures."""
+    text = f"Head fitted to the features of {event.pictures:,} pictures in {event.seconds:.1f} s"
+    if event.cross_validated_accuracy is not None:
+        text += f"  cross-validated accuracy {event.cross_validated_accuracy:.3f}"
+    if event.val_accuracy is not None:
+        text += f"  val_accuracy {event.val_accuracy:.3f}"
+    return text
 
 
 def describe_epoch(event: EpochEnded) -> str:

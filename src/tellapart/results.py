@@ -207,10 +207,21 @@ class Evaluation:
     mistakes: tuple[Mistake, ...] = field(repr=False)
     unreadable: tuple[FailedPrediction, ...] = ()
 
+    @property
+    def balanced_accuracy(self) -> float | None:
+        """The mean recall of the classes that have test pictures; None without any.
+
+        Every class counts the same, however many pictures it has; chance is 1 / classes.
+        (Brodersen et al., 2010; scikit-learn's `balanced_accuracy_score`.)
+        """
+        recalls = [score.recall for score in self.class_scores if score.recall is not None]
+        return sum(recalls) / len(recalls) if recalls else None
+
     def to_json(self) -> dict[str, Any]:
         """Returns what `evaluation.json` holds."""
         return {
             "accuracy": self.accuracy.to_json(),
+            "balanced_accuracy": self.balanced_accuracy,
             "loss": self.loss if math.isfinite(self.loss) else None,
             "class_names": list(self.class_names),
             "classes": [score.to_json() for score in self.class_scores],

@@ -4,6 +4,7 @@ runs/<data>-<n>/
   run.json           recipe, versions, machine, data fingerprint, status
   split.csv          which picture is in which part
   events.jsonl       what happened, a line each
+  audit.json         what the audit found of the pictures
   results.csv        a row an epoch
   model.keras        the trained network
   classifier.onnx    the classifier in one file
@@ -37,6 +38,7 @@ RUN_JSON = "run.json"
 SPLIT_CSV = "split.csv"
 EVENTS_JSONL = "events.jsonl"
 RESULTS_CSV = "results.csv"
+AUDIT_JSON = "audit.json"
 MODEL_KERAS = "model.keras"
 CLASSIFIER_ONNX = "classifier.onnx"
 EVALUATION_JSON = "evaluation.json"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart import runs
+from tellapart.approaches import Approach, Probabilities
 from tellapart.bundle import Bundle
 from tellapart.classifier import NamedPicture
 from tellapart.data.dataset import Dataset, Excluded
 from tellapart.data.split import Split, write_split_csv
-from tellapart.data.store import Store
 from tellapart.errors import TellapartError
-from tellapart.files import atomic_path, write_error, write_json
-from tellapart.models import registry
-from tellapart.models.backend import import_keras
+from tellapart.evaluation.overlap import Overlap, measure_overlap
+from tellapart.files import write_error, write_json
 from tellapart.results import Evaluation
 from tellapart.runs import RunFolder
-from tellapart.training import trainer
 from tellapart.training.events import (
     UNRECORDED,
     Event,
@@ -35,6 +33,7 @@ from tellapart.training.events import (
     RunFailed,
     RunFinished,
     RunStarted,
+    TrainingEnded,
 )
 from tellapart.training.interruption import Interruption
 from tellapart.training.recipe import Recipe
@@ -53,25 +52,43 @@ class Run:
         evaluation: what was measured on the test part.
         recipe: what decided the run.
         history: a row an epoch, as in `results.csv`.
-        model: the trained `keras.Model`, uint8 pixels to probabilities.
         interrupted: whether Ctrl-C ended training before its last epoch.
+        overlap: test pictures that training has seen a copy of; None where there are none.
     """
 
     path: Path
     evaluation: Evaluation
     recipe: Recipe
     history: list[dict[str, float]] = field(repr=False)
-    model: Any = field(repr=False)
     interrupted: bool = False
+    overlap: Overlap | None = None
+    _model: Any = field(default=None, repr=False)
+
+    @cached_property
+    def model(self) -> Any:
+        """The trained `keras.Model`, uint8 pixels to probabilities."""
+        if self._model is not None:
+            return self._model
+        from tellapart.models.registry import load_keras_file
+
+        return load_keras_file(self.path / runs.MODEL_KERAS)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What was decided before a single picture is decoded."""
+class DataFacts:
+    """What a run records of its data, beside the data set itself.
 
-    recipe: Recipe
-    network: registry.Network
-    notes: tuple[str, ...]
+    Attributes:
+        fingerprint: see `data.store.fingerprint`.
+        groups: (n,) int64, equal numbers for copies of one picture.
+        excluded: what could not be read.
+        audit: what the audit found.
+    """
+
+    fingerprint: str
+    groups: npt.NDArray[np.int64] = field(repr=False)
+    excluded: list[Excluded]
+    audit: dict[str, Any]
 
 
 class Broadcast:
@@ -101,13 +118,14 @@ class Session:
 
     folder: RunFolder
     dataset: Dataset
-    store: Store
     parts: Split
-    plan: Plan
-    excluded: list[Excluded]
+    recipe: Recipe
+    approach: Approach
+    about_data: DataFacts
     emit: Broadcast
     started: float
     info: dict[str, Any] = field(default_factory=dict)
+    overlap: Overlap | None = None
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -124,36 +142,33 @@ class Session:
 
     def run(self) -> Run:
         """Trains, evaluates, exports, reports."""
-        model, recipe = self.plan.network.model, self.plan.recipe
-        labels = self.dataset.labels
         interruption = Interruption()
         with interruption.listening():
-            history = trainer.fit(
-                model, self.store.pixels, labels, self.parts, recipe, self.emit, interruption
-            )
-            evaluation = self._conclude(model, history)
+            end = self.approach.fit(self.parts, self.emit, interruption)
+            evaluation = self._conclude(end)
         return Run(
             self.folder.path,
             evaluation,
-            recipe,
+            self.recipe,
             read_results(self.folder.file(runs.RESULTS_CSV)),
-            model,
-            history.end.reason == "interrupted",
+            end.reason == "interrupted",
+            self.overlap,
+            self.approach.model,
         )
 
-    def _conclude(self, model: Any, history: trainer.History) -> Evaluation:
+    def _conclude(self, end: TrainingEnded) -> Evaluation:
         """What follows training; Ctrl-C in here must be pressed twice to give the run up."""
-        self._save_model(model)
-        probabilities = trainer.predict(model, self.store.pixels, self.parts.test)
+        self.approach.save_model(self.folder.file(runs.MODEL_KERAS))
+        probabilities = self.approach.predict(self.parts.test)
         evaluation = self._evaluate(probabilities)
-        self._export(model, probabilities, evaluation)
-        self._trace(model)
+        self._export(probabilities, evaluation)
+        self._trace()
         self._plot(probabilities, evaluation)
-        self._finish(evaluation, history)
+        self._finish(evaluation, end)
         return evaluation
 
     def _begin(self) -> None:
-        weights = 4 * self.plan.network.model.count_params()
+        weights = 4 * self.approach.parameters
         self.folder.check_space(3 * weights + RECORDS_BYTES)  # model.keras twice over, and ONNX
         sizes = {
             part: len(getattr(self.parts, part))
@@ -162,35 +177,34 @@ class Session:
         self.info = {
             "status": "running",
             "started": runs.now(),
-            "recipe": self.plan.recipe.to_json(),
+            "recipe": self.recipe.to_json(),
             "data": {
                 "name": self.dataset.name,
                 "location": self.dataset.location,
-                "fingerprint": self.store.fingerprint,
+                "fingerprint": self.about_data.fingerprint,
                 "key": self.dataset.source.key,
                 "class_names": list(self.dataset.class_names),
                 "counts": self.dataset.count_by_class(),
                 "parts": sizes,
                 "ignored": self.dataset.ignored,
-                "excluded": [{"path": item.path, "reason": item.reason} for item in self.excluded],
+                "excluded": [
+                    {"path": item.path, "reason": item.reason} for item in self.about_data.excluded
+                ],
             },
             "machine": runs.describe_machine(),
             "versions": runs.describe_versions(),
-            "backend": import_keras().backend.backend(),
+            "backend": self.approach.backend,
         }
         self.folder.write_info(self.info)
+        write_json(self.folder.file(runs.AUDIT_JSON), self.about_data.audit)
         write_split_csv(self.folder.file(runs.SPLIT_CSV), self.dataset, self.parts)
         self.emit.join(EventLog(self.folder.file(runs.EVENTS_JSONL)))
         self.emit.join(ResultsTable(self.folder.file(runs.RESULTS_CSV)))
         self.emit(
-            RunStarted(str(self.folder.path), self.dataset.name, sizes, self.plan.recipe.to_json())
+            RunStarted(str(self.folder.path), self.dataset.name, sizes, self.recipe.to_json())
         )
 
-    def _save_model(self, model: Any) -> None:
-        with atomic_path(self.folder.file(runs.MODEL_KERAS)) as temporary:
-            model.save(temporary)
-
-    def _evaluate(self, probabilities: npt.NDArray[np.float32]) -> Evaluation:
+    def _evaluate(self, probabilities: Probabilities) -> Evaluation:
         from tellapart.evaluation.metrics import evaluate
         from tellapart.evaluation.predictions import write_predictions_csv
 
@@ -201,6 +215,8 @@ class Session:
         )
         write_json(self.folder.file(runs.EVALUATION_JSON), evaluation.to_json())
         self.info["accuracy"] = evaluation.accuracy.to_json()
+        self.overlap = measure_overlap(probabilities, labels, self._seen_before())
+        self.info["overlap"] = self.overlap and self.overlap.to_json()
         self.folder.write_info(self.info)
         write_predictions_csv(
             self.folder.file(runs.PREDICTIONS_CSV),
@@ -211,21 +227,24 @@ class Session:
         )
         return evaluation
 
-    def _export(
-        self, model: Any, probabilities: npt.NDArray[np.float32], evaluation: Evaluation
-    ) -> None:
+    def _seen_before(self) -> npt.NDArray[np.bool_]:
+        """Which test pictures have a copy among those that training used: (test,) bool."""
+        groups = self.about_data.groups
+        used = np.concatenate([self.parts.train, self.parts.validation, self.parts.calibration])
+        return np.isin(groups[self.parts.test], groups[used])
+
+    def _export(self, probabilities: Probabilities, evaluation: Evaluation) -> None:
         """Writes `classifier.onnx`, but only once it has proven equal to the network."""
-        from tellapart.export.onnx import export_classifier
-        from tellapart.export.parity import check_parity
+        from tellapart.export.parity import check_parity, sample
 
         bundle = Bundle(
             class_names=self.dataset.class_names,
-            image_spec=self.plan.recipe.image_spec,
+            image_spec=self.recipe.image_spec,
             provenance={
                 "data": self.dataset.name,
-                "data_fingerprint": self.store.fingerprint,
+                "data_fingerprint": self.about_data.fingerprint,
                 "data_key": self.dataset.source.key,
-                "model": self.plan.recipe.model,
+                "model": self.recipe.model,
                 "accuracy": evaluation.accuracy.to_json(),
                 "created": runs.now(),
                 "versions": runs.describe_versions(),
@@ -234,8 +253,11 @@ class Session:
         path = self.folder.file(runs.CLASSIFIER_ONNX)
         candidate = path.with_name("unproven.onnx")
         try:
-            export_classifier(model, bundle, candidate)
-            parity = check_parity(candidate, self._raw_test_pictures(), probabilities)
+            self.approach.export(bundle, candidate)
+            chosen = sample(len(probabilities), self.recipe.image_spec)
+            pictures = self._raw_pictures(self.parts.test[chosen])
+            parity = check_parity(candidate, pictures, probabilities[chosen])
+            self.approach.prove()
             candidate.replace(path)
         except OSError as error:
             raise write_error(path, error) from error
@@ -244,32 +266,27 @@ class Session:
         self.info["parity"] = parity.to_json()
         self.emit(Exported(str(path), parity.checked, parity.max_difference))
 
-    def _raw_test_pictures(self) -> Iterator[NamedPicture]:
-        total = len(self.parts.test)
-        for done, index in enumerate(self.parts.test.tolist(), start=1):
+    def _raw_pictures(self, indices: npt.NDArray[np.int64]) -> Iterator[NamedPicture]:
+        for done, index in enumerate(indices.tolist(), start=1):
             yield self.dataset.paths[index], partial(self.dataset.source.read, index)
-            self.emit(Progressed("checking the export", done, total))
+            self.emit(Progressed("checking the export", done, len(indices)))
 
-    def _trace(self, model: Any) -> None:
-        from tellapart.explanation.flow import data_flow
+    def _trace(self) -> None:
+        images = len(self.dataset)
+        stages = self.approach.data_flow()
+        write_json(self.folder.file(runs.TRACE_JSON), {"images": images, "data_flow": stages})
 
-        stages = data_flow(model, len(self.dataset))
-        write_json(
-            self.folder.file(runs.TRACE_JSON),
-            {"images": len(self.dataset), "data_flow": [stage.to_json() for stage in stages]},
-        )
-
-    def _plot(self, probabilities: npt.NDArray[np.float32], evaluation: Evaluation) -> None:
+    def _plot(self, probabilities: Probabilities, evaluation: Evaluation) -> None:
         from tellapart.evaluation import plots, worst_mistakes
 
-        title = f"{self.plan.recipe.model} on {self.dataset.name}"
+        title = f"{self.recipe.model} on {self.dataset.name}"
         test, names = self.parts.test, self.dataset.class_names
         sources = [self.dataset.paths[i] for i in test]
         labels, said = self.dataset.labels[test], probabilities.argmax(axis=1)
 
         def draw(plot: Any, rows: npt.NDArray[np.int64], name: str, what: str) -> None:
             plot(
-                self.store.pixels[test[rows]],
+                self.approach.pixels[test[rows]],
                 [names[k] for k in labels[rows]],
                 [names[k] for k in said[rows]],
                 probabilities.max(axis=1)[rows].tolist(),
@@ -277,8 +294,11 @@ class Session:
                 title=f"{title}: {what}",
             )
 
+        if self.recipe.augment != "none":
+            self._plot_augmented(title)
         history = read_results(self.folder.file(runs.RESULTS_CSV))
-        plots.plot_curves(history, self.folder.file(f"{runs.PLOTS}/curves.png"), title=title)
+        if history:
+            plots.plot_curves(history, self.folder.file(f"{runs.PLOTS}/curves.png"), title=title)
         plots.plot_confusion(
             evaluation, self.folder.file(f"{runs.PLOTS}/confusion.png"), title=title
         )
@@ -286,12 +306,28 @@ class Session:
         worst = worst_mistakes(probabilities, labels, sources, plots.TILES)
         draw(plots.plot_mistakes, worst, "mistakes", "the most confident mistakes")
 
-    def _finish(self, evaluation: Evaluation, history: trainer.History) -> None:
+    def _plot_augmented(self, title: str) -> None:
+        from tellapart.evaluation.plots.augmented import plot_augmented
+        from tellapart.training.trainer import make_batches
+
+        names = self.dataset.class_names
+        train, _ = make_batches(
+            self.approach.pixels, self.dataset.labels, self.parts, self.recipe, len(names)
+        )
+        plot_augmented(
+            train,
+            names,
+            self.folder.file(f"{runs.PLOTS}/augmentation.png"),
+            title=f"{title}: augmented training pictures",
+            subtitle=self.recipe.augment,
+        )
+
+    def _finish(self, evaluation: Evaluation, end: TrainingEnded) -> None:
         seconds = time.monotonic() - self.started
         self.info |= {
-            "status": "interrupted" if history.end.reason == "interrupted" else "finished",
+            "status": "interrupted" if end.reason == "interrupted" else "finished",
             "ended": runs.now(),
-            "training": asdict(history.end),
+            "training": asdict(end),
             "seconds": round(seconds, 2),
         }
         self.folder.write_info(self.info)

@@ -3,13 +3,14 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import log_loss, precision_recall_fscore_support
+from sklearn.metrics import balanced_accuracy_score, log_loss, precision_recall_fscore_support
 
 from tellapart.errors import DataError, ModelError
 from tellapart.evaluation import evaluate, most_confused, worst_mistakes
@@ -70,6 +71,32 @@ def test_confusion_has_actual_classes_in_rows() -> None:
     confusion = measured().confusion
     assert confusion.tolist() == [[1, 1, 0, 0], [0, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]]
     assert confusion.dtype == np.int64
+
+
+def test_balanced_accuracy_is_the_mean_recall_of_the_classes_that_are_present() -> None:
+    # cat 1 of 2, dog 1 of 2, eel 0 of 1; fox has no test pictures and does not count.
+    assert measured().balanced_accuracy == pytest.approx((1 / 2 + 1 / 2 + 0) / 3)
+    assert measured().to_json()["balanced_accuracy"] == measured().balanced_accuracy
+    nothing = measured(probabilities=PROBABILITIES[:0], labels=LABELS[:0], sources=[])
+    assert nothing.balanced_accuracy is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 200), st.integers(2, 6), st.integers(0, 2**32 - 1))
+def test_balanced_accuracy_agrees_with_scikit_learn(n: int, classes: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, n)
+    probabilities = rng.dirichlet(np.ones(classes), n)
+    found = evaluate(
+        probabilities,
+        labels,
+        class_names=[str(k) for k in range(classes)],
+        sources=[str(i) for i in range(n)],
+    )
+    with warnings.catch_warnings():  # theirs warns of predicted classes that are not present
+        warnings.simplefilter("ignore")
+        theirs = balanced_accuracy_score(labels, probabilities.argmax(axis=1))
+    assert found.balanced_accuracy == pytest.approx(theirs)
 
 
 def test_class_scores() -> None:

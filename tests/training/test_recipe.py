@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tellapart.data.dataset import UNASSIGNED, Dataset
+from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset
 from tellapart.errors import UsageError
 from tellapart.images import Raw
 from tellapart.training.recipe import Recipe, choose_recipe
@@ -22,13 +22,16 @@ class NoSource:
         raise AssertionError("choosing a recipe reads no picture")
 
 
-def dataset(count: int, *sizes: tuple[int, int, int]) -> Dataset:
+def dataset(
+    count: int, *sizes: tuple[int, int, int], names: tuple[str, ...] = ("ant", "bee"), rare: int = 2
+) -> Dataset:
+    """Every `rare`-th picture is a bee."""
     return Dataset(
         name="made-up",
         location="made-up",
-        class_names=("a", "b"),
+        class_names=names,
         paths=[str(i) for i in range(count)],
-        labels=np.arange(count) % 2,
+        labels=(np.arange(count) % rare == 0).astype(np.int64),
         parts=np.full(count, UNASSIGNED, np.int8),
         source=NoSource(),
         sizes=sizes,
@@ -123,6 +126,9 @@ def test_every_value_can_be_set() -> None:
         "resize": "pad",
         "interpolation": "lanczos",
         "rescale": 1.0,
+        "augment": "flip,mixup",
+        "class_weight": "balanced",
+        "budget_seconds": 60.0,
         "seed": 9,
     }
     recipe, _ = choose_recipe(dataset(100, (28, 28, 3)), "auto", options=options)
@@ -167,6 +173,13 @@ def test_all_problems_are_reported_together() -> None:
             "need a validation_split above 0",
         ),
         ({"seed": -1}, "seed is -1"),
+        ({"augment": "flp"}, "unknown operation 'flp', Did you mean 'flip'?"),
+        ({"class_weight": "inverse"}, "class_weight is 'inverse', expected balanced, none or auto"),
+        ({"budget_seconds": 0}, "budget_seconds is 0, expected seconds above 0"),
+        (
+            {"augment": "mixup", "loss": "sparse_categorical_crossentropy"},
+            "mixup and cutmix need the loss categorical_crossentropy",
+        ),
         ({"epoch": 3}, "Unknown option 'epoch'. Did you mean 'epochs'"),
     ],
 )
@@ -179,3 +192,66 @@ def test_a_value_out_of_range(options: dict[str, Any], words: str) -> None:
 def test_an_unknown_recipe_suggests_the_closest() -> None:
     with pytest.raises(UsageError, match="Unknown recipe 'clasic'. Did you mean 'classic'"):
         choose_recipe(dataset(100, (28, 28, 1)), "clasic")
+
+
+def test_the_classic_recipe_augments_and_weighs_nothing_by_itself() -> None:
+    recipe, why = choose_recipe(dataset(1_000, (28, 28, 1), rare=50), "classic")
+    assert (recipe.augment, recipe.class_weight) == ("none", "none")
+    assert why == "Network classic-28, since the pictures are 28x28."
+
+
+def test_augmentation_that_the_classes_allow() -> None:
+    photos, why = choose_recipe(dataset(100, (28, 28, 3)))
+    assert photos.augment == "light"
+    assert "are mirrored and shifted a little" in why
+    digits, why = choose_recipe(dataset(100, (28, 28, 1), names=("3", "8")))
+    assert digits.augment == "light,flip=none"
+    assert "No mirroring, since the classes look like digits" in why
+    mine, why = choose_recipe(
+        dataset(100, (28, 28, 1), names=("3", "8")), options={"augment": "light"}
+    )
+    assert mine.augment == "light"
+    assert "irror" not in why
+    asked, why = choose_recipe(dataset(100, (28, 28, 3)), "classic", options={"augment": "auto"})
+    assert asked.augment == "light"
+
+
+def test_mixing_switches_the_loss() -> None:
+    recipe, _ = choose_recipe(dataset(100, (28, 28, 3)), "classic", options={"augment": "mixup"})
+    assert (recipe.loss, recipe.label_smoothing) == ("categorical_crossentropy", 0)
+    plain, _ = choose_recipe(dataset(100, (28, 28, 3)), "classic", options={"augment": "light"})
+    assert plain.loss == "sparse_categorical_crossentropy"
+
+
+def test_classes_are_weighed_where_they_are_uneven() -> None:
+    even, why = choose_recipe(dataset(300, (28, 28, 3), rare=3))  # 100 bees for 200 ants
+    assert even.class_weight == "none"
+    assert "Uneven" not in why
+    uneven, why = choose_recipe(dataset(400, (28, 28, 3), rare=4))  # 100 for 300
+    assert uneven.class_weight == "balanced"
+    assert "300 training pictures of 'ant', 100 of 'bee'. Each of the latter counts 3.0" in why
+    off, why = choose_recipe(dataset(400, (28, 28, 3), rare=4), options={"class_weight": "none"})
+    assert off.class_weight == "none"
+    assert "Uneven" not in why
+    on, _ = choose_recipe(
+        dataset(400, (28, 28, 3), rare=4), "classic", options={"class_weight": "auto"}
+    )
+    assert on.class_weight == "balanced"
+
+
+def test_pictures_to_test_on_do_not_make_classes_uneven() -> None:
+    data = dataset(400, (28, 28, 3), rare=2)
+    parts = data.parts.copy()
+    parts[(data.labels == 1) & (np.arange(400) > 100)] = PARTS.index("test")
+    recipe, why = choose_recipe(replace(data, parts=parts))
+    assert recipe.class_weight == "balanced"
+    assert "200 training pictures of 'ant', 51 of 'bee'" in why
+
+
+def test_a_budget_buys_as_many_epochs_as_fit() -> None:
+    recipe, _ = choose_recipe(dataset(1_000, (28, 28, 1)), options={"budget_seconds": 60.0})
+    assert recipe.epochs == 200
+    most, _ = choose_recipe(
+        dataset(1_000, (28, 28, 1)), options={"budget_seconds": 60.0, "epochs": 7}
+    )
+    assert most.epochs == 7

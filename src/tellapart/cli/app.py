@@ -13,6 +13,7 @@ import typer
 
 from tellapart.cli import (
     cache,
+    check,
     datasets,
     evaluate,
     predict,
@@ -25,6 +26,7 @@ from tellapart.version import __version__
 
 COMMANDS: tuple[ModuleType, ...] = (
     train,
+    check,
     evaluate,
     predict,
     summary,

@@ -78,6 +78,9 @@ def _print_evaluation(evaluation: Evaluation) -> None:
     write_result(
         f"Accuracy {accuracy} on {accuracy.count:,} pictures; loss {evaluation.loss:.4f}\n"
     )
+    balanced = evaluation.balanced_accuracy
+    if balanced is not None:
+        write_result(f"Balanced accuracy {balanced:.3f} (the mean of the classes' recall)\n")
     print_table(
         ["Class", "Pictures", "Predicted", "Precision", "Recall", "F1"],
         [

@@ -19,6 +19,7 @@ tellapart train digits                          # 1,797 digits, no download, sec
 tellapart train photos/                         # a folder per class
 tellapart train cifar10.tar.gz --recipe classic # the textbook's network and settings
 tellapart train photos.zip --image-size 96 --epochs 30 --early-stopping 5
+tellapart train photos/ --augment light,flip=none --budget 5m
 tellapart train photos/ --model mynet.py:build --learning-rate 0.0003
 """
 
@@ -34,14 +35,17 @@ def train(
         ),
     ],
     recipe: Annotated[
-        Literal["auto", "classic"],
-        typer.Option(help="auto: fits the data. classic: the textbook's, to the letter."),
+        Literal["auto", "classic", "transfer"],
+        typer.Option(
+            help="auto: fits the data. classic: the textbook's, to the letter. transfer: a linear "
+            "head on a pretrained network's features; what auto takes for photos."
+        ),
     ] = "auto",
     model: Annotated[
         str | None,
         typer.Option(
-            help="classic-28, classic-32, classic-64, a .keras file, or FILE.py:FUNCTION "
-            "(which is code, and is run).",
+            help="classic-28, classic-32, classic-64; efficientnet-lite0 or another pretrained "
+            "network; a .keras file, or FILE.py:FUNCTION (which is code, and is run).",
             autocompletion=complete_models,
         ),
     ] = None,
@@ -84,7 +88,19 @@ def train(
         ),
     ] = False,
     epochs: Annotated[
-        int | None, typer.Option(help="How often each training picture is seen.")
+        int | None,
+        typer.Option(
+            help="How often each training picture is seen; with a pretrained network, how often "
+            "while it is fine-tuned. [transfer: 0]",
+            show_default=False,
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="The best classifier in that time: 60s, 5m, 2h. --epochs is then the most.",
+        ),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures per update.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of the optimizer.")] = None,
@@ -95,6 +111,23 @@ def train(
     ] = None,
     label_smoothing: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Spread this share of each label.")
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="none, light, strong, or a list such as flip,shift=0.1,rotate=15. It is made of "
+            "flip, shift, rotate, zoom, crop, colour, erase, mixup, cutmix. Training pictures "
+            "only. [auto: by the classes; none for classic]",
+        ),
+    ] = None,
+    class_weight: Annotated[
+        Literal["auto", "balanced", "none"] | None,
+        typer.Option(
+            help="balanced: pictures of rare classes count more. "
+            "[auto: where classes are uneven; none for classic]",
+            show_default=False,
+        ),
     ] = None,
     early_stopping: Annotated[
         int | None,
@@ -143,6 +176,8 @@ def train(
         "optimizer": optimizer,
         "loss": loss,
         "label_smoothing": label_smoothing,
+        "augment": augment,
+        "class_weight": class_weight,
         "early_stopping": early_stopping,
         "restore_best_weights": restore_best_weights or None,
         "seed": seed,
@@ -153,6 +188,7 @@ def train(
         model=model,
         out=out,
         keep_validation=keep_validation,
+        budget=budget,
         backend=backend,
         **options,
     )
@@ -169,7 +205,9 @@ def _print(run: Run, *, json: bool) -> None:
                 "run": str(run.path),
                 "classifier": str(run.path / "classifier.onnx"),
                 "accuracy": evaluation.accuracy.to_json(),
+                "balanced_accuracy": evaluation.to_json()["balanced_accuracy"],
                 "loss": evaluation.to_json()["loss"],
+                "overlap": run.overlap and run.overlap.to_json(),
                 "interrupted": run.interrupted,
                 "recipe": run.recipe.to_json(),
                 "history": run.history,
@@ -177,9 +215,10 @@ def _print(run: Run, *, json: bool) -> None:
         )
         return
     folder = shlex.quote(str(run.path))
+    seen = "" if run.overlap is None else f"              {run.overlap}.\n"
     write_result(
         f"\nTest accuracy {run.evaluation.accuracy}, on {run.evaluation.accuracy.count:,} pictures "
-        f"that training never saw.\nRun folder    {run.path}\n\nTry next:\n"
+        f"that training never saw.\n{seen}Run folder    {run.path}\n\nTry next:\n"
         f"  tellapart predict {folder} PICTURE...\n"
         f"  tellapart trace {folder}\n"
     )

@@ -3,6 +3,7 @@
     <cache folder>/
     ├── pixels-0123.../      index.json, rows.npy, ...        decoded pictures
     ├── signatures-.../      index.json, rows.npy, ...        what the audit compares
+    ├── copies-.../          index.json, copies.npz           which pictures are copies
     ├── features-.../        index.json, rows.npy, ...        what a pretrained network saw
     ├── backbone-.../        index.json, backbone.onnx        a pretrained network, converted
     ├── listing-4567.../     index.json, listing.json         what is in an archive
@@ -36,7 +37,7 @@ VARIABLE = "TELLAPART_CACHE"
 FORMAT = 2
 """Raised when what is inside an entry changes its meaning; older entries are made again."""
 
-KINDS = ("pixels", "signatures", "features", "backbone", "listing", "arrays")
+KINDS = ("pixels", "signatures", "copies", "features", "backbone", "listing", "arrays")
 
 STALE_SECONDS = 24 * 3600
 """What is still under construction after so long has been left by a process that died."""

@@ -34,7 +34,7 @@ from tellapart.data.sweep import DIGEST_BYTES, Chunk, sweep
 from tellapart.data.wording import bullets
 from tellapart.errors import DataError
 from tellapart.files import write_json
-from tellapart.images import Raw
+from tellapart.images import DECODING, Raw
 
 Rows = npt.NDArray[Any]
 
@@ -63,7 +63,13 @@ class Measure:
     @property
     def key(self) -> str:
         """Names what makes the rows; Pillow's decoders may differ by a shade by version."""
-        about = {"format": FORMAT, "pillow": PIL.__version__, "kind": self.kind, **self.about}
+        about = {
+            "format": FORMAT,
+            "pillow": PIL.__version__,
+            "decoding": DECODING,
+            "kind": self.kind,
+            **self.about,
+        }
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
     @property

@@ -6,8 +6,9 @@ them once.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, get_args
 
 import numpy as np
@@ -40,6 +41,24 @@ class Source(Protocol):
             ImageError: it cannot be read (vanished, no permission, damaged archive).
         """
         ...
+
+
+class Selection:
+    """Some pictures of another source."""
+
+    def __init__(self, source: Source, indices: npt.NDArray[np.int64]) -> None:
+        self._source = source
+        self._indices = indices
+
+    @property
+    def key(self) -> str:
+        """See `Source`."""
+        chosen = hashlib.sha256(self._indices.astype("<i8").tobytes()).hexdigest()
+        return f"{chosen} of {self._source.key}"
+
+    def read(self, index: int) -> Raw:
+        """See `Source`."""
+        return self._source.read(int(self._indices[index]))
 
 
 @dataclass(frozen=True)
@@ -82,6 +101,16 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> Dataset:
+        """Returns the data set of those pictures alone, under the same classes."""
+        return replace(
+            self,
+            paths=[self.paths[i] for i in indices.tolist()],
+            labels=self.labels[indices],
+            parts=self.parts[indices],
+            source=Selection(self.source, indices),
+        )
 
     def has_part(self, part: Part) -> bool:
         """Whether the source itself sets pictures of this part apart."""

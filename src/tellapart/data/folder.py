@@ -152,17 +152,17 @@ def _add(
     links: deque[str],
 ) -> None:
     name = folder + entry.name
-    if is_hidden(entry.name):
-        scan.add(name)  # a hidden folder counts as one file, and is not looked into
-    elif entry.is_dir():
-        (links if entry.is_symlink() else real).append(f"{name}/")
-    elif entry.is_file():
-        try:
+    try:
+        if is_hidden(entry.name):
+            scan.add(name)  # a hidden folder counts as one file, and is not looked into
+        elif entry.is_dir():
+            (links if entry.is_symlink() else real).append(f"{name}/")
+        elif entry.is_file():
             scan.add(name, change_of(entry.stat()))
-        except OSError as error:
-            scan.exclude(name, _reason(error))
-    elif Path(entry.name).suffix.lower() in EXTENSIONS:
-        scan.exclude(name, "is a broken link" if entry.is_symlink() else "is not a file")
+        elif Path(entry.name).suffix.lower() in EXTENSIONS:
+            scan.exclude(name, "is a broken link" if entry.is_symlink() else "is not a file")
+    except OSError as error:  # such as a link that leads to itself
+        scan.exclude(name, _reason(error))
 
 
 def _reason(error: OSError) -> str:

@@ -6,28 +6,36 @@ The pictures stay where the store has them, memory-mapped uint8; a batch is the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tellapart.data.streaming import PixelRows
 from tellapart.images import Pixels
+from tellapart.training.augmentation import Augmentation, augment, draw, mix
 
 PREFETCHED_BATCHES = 4
 
 
+@lru_cache(maxsize=2)
 def epoch_order(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    """The order in which an epoch sees its pictures: (count,) int64, a permutation.
+    """The order in which an epoch sees its pictures: (count,) int64, a permutation, read-only.
 
     Any epoch's order can be made without the ones before it, so that training can resume.
     """
     stream = np.random.SeedSequence([seed, epoch])
-    return np.random.Generator(np.random.PCG64(stream)).permutation(count)
+    order = np.random.Generator(np.random.PCG64(stream)).permutation(count)
+    order.flags.writeable = False
+    return order
 
 
 @dataclass
 class Batches:
     """Pictures with their labels, batch by batch.
+
+    A batch is a function of these fields, the epoch and its place in it, whatever came before.
 
     Attributes:
         pixels: (n, height, width, channels) uint8, all pictures of the data set.
@@ -35,33 +43,71 @@ class Batches:
         indices: (m,) int64, the pictures to go through.
         classes: None for integer labels; their number for one-hot labels.
         seed: shuffles anew each epoch; None: the order of `indices`.
+        augmentation: what is done to the pictures, anew each epoch; mixing needs one-hot labels.
+        class_weights: (k,) float32, what a picture of each class counts; None: all the same.
         epoch: counts from 0; set it before an epoch begins.
     """
 
-    pixels: Pixels
+    pixels: PixelRows
     labels: npt.NDArray[np.int64]
     indices: npt.NDArray[np.int64]
     batch_size: int
     classes: int | None = None
     seed: int | None = None
+    augmentation: Augmentation | None = None
+    class_weights: npt.NDArray[np.float32] | None = None
     epoch: int = 0
 
     def __len__(self) -> int:
         """Batches in an epoch; the last one may be smaller."""
         return -(-len(self.indices) // self.batch_size)
 
-    def order(self) -> npt.NDArray[np.int64]:
-        """The pictures of the current epoch, in order: (m,) int64."""
-        if self.seed is None:
-            return self.indices
-        return self.indices[epoch_order(len(self.indices), self.seed, self.epoch)]
+    def take(self, epoch: int, start: int, size: int | None = None) -> tuple[npt.NDArray[Any], ...]:
+        """Makes a batch.
 
-    def take(self, rows: npt.NDArray[np.int64]) -> tuple[Pixels, npt.NDArray[Any]]:
-        """Reads one batch: pictures uint8, and labels int64 or one-hot float32."""
+        Args:
+            epoch: whose order and augmentation.
+            start: the batch's first place in that order.
+            size: of the batch, `batch_size` by default; there are never more than are left.
+
+        Returns:
+            Pictures, (b, height, width, channels) uint8; labels, (b,) int64 or one-hot
+            (b, classes) float32, shares of two classes where pictures are mixed; with class
+            weights also what each picture counts, (b,) float32.
+        """
+        count = min(size or self.batch_size, len(self.indices) - start)
+        spec = self.augmentation
+        mixes = spec is not None and spec.mixes
+        rows = self._rows(epoch, start, count + mixes)  # the last one's partner, too
+        pixels, labels = self.pixels[rows], self._targets(rows)
+        if spec is not None:
+            numbers = draw(self.seed or 0, epoch, start, len(rows))
+            pixels = augment(pixels, spec, numbers)
+            if mixes:
+                pixels, labels = mix(pixels, labels, spec, numbers)
+        if self.class_weights is None:
+            return pixels, labels
+        # A mixed picture counts what its classes do, by their shares.
+        weights = self.class_weights
+        return pixels, labels, weights[labels] if self.classes is None else labels @ weights
+
+    def seen(self, index: int, epoch: int) -> Pixels:
+        """Returns picture `index` as an epoch sees it, (height, width, channels) uint8."""
+        order = self._rows(epoch, 0, len(self.indices))
+        place = int(np.flatnonzero(order == index)[0])
+        seen: Pixels = self.take(epoch, place, size=1)[0][0]
+        return seen
+
+    def _rows(self, epoch: int, start: int, count: int) -> npt.NDArray[np.int64]:
+        """The pictures from a place on; behind the last place of the epoch comes its first."""
+        places = np.arange(start, start + count) % len(self.indices)
+        if self.seed is not None:
+            places = epoch_order(len(self.indices), self.seed, epoch)[places]
+        return self.indices[places]
+
+    def _targets(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         labels: npt.NDArray[Any] = self.labels[rows]
-        if self.classes is not None:
-            labels = np.eye(self.classes, dtype=np.float32)[labels]
-        return self.pixels[rows], labels
+        return labels if self.classes is None else np.eye(self.classes, dtype=np.float32)[labels]
 
     def for_keras(self) -> Any:
         """The form that feeds `fit` and `evaluate` of the current backend fastest."""
@@ -73,31 +119,37 @@ class Batches:
 
     def _tf_dataset(self) -> Any:
         # One call into Python a batch; Keras's own adapter for Python data makes several, and its
-        # adapter for arrays copies all of the data first.
+        # adapter for arrays copies all of the data first. It runs beside the training step, in the
+        # thread that prefetches.
         import tensorflow as tf
 
-        label_type = tf.int64 if self.classes is None else tf.float32
-        label_shape = (None,) if self.classes is None else (None, self.classes)
-        picture_shape = (None, *self.pixels.shape[1:])
+        shapes, types = zip(*self._signature(), strict=True)
 
-        def read(rows: Any) -> tuple[Any, Any]:
-            pixels, labels = tf.numpy_function(
-                self.take, [rows], (tf.uint8, label_type), stateful=False
-            )
-            return tf.ensure_shape(pixels, picture_shape), tf.ensure_shape(labels, label_shape)
+        def read(epoch: Any, start: Any) -> tuple[Any, ...]:
+            arrays = tf.numpy_function(self.take, [epoch, start], types, stateful=False)
+            return tuple(map(tf.ensure_shape, arrays, shapes))
 
-        def rows_of_epoch(_: Any) -> Any:
-            order = tf.numpy_function(self.order, [], tf.int64)
-            order = tf.ensure_shape(order, (len(self.indices),))
-            return tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size)
+        def read_epoch(_: Any) -> Any:
+            epoch = tf.numpy_function(lambda: np.int64(self.epoch), [], tf.int64)
+            starts = tf.data.Dataset.range(0, len(self.indices), self.batch_size)
+            return starts.map(lambda start: read(epoch, start))
 
-        batches = tf.data.Dataset.range(1).flat_map(rows_of_epoch).map(read)
+        batches = tf.data.Dataset.range(1).flat_map(read_epoch)
         batches = batches.apply(tf.data.experimental.assert_cardinality(len(self)))
         # Nothing here is left to tune, and the end of an iterator waits for its tuner to wake up:
         # up to ten seconds of idling at the end of each epoch.
         options = tf.data.Options()
         options.autotune.enabled = False
         return batches.prefetch(PREFETCHED_BATCHES).with_options(options)
+
+    def _signature(self) -> list[tuple[tuple[int | None, ...], str]]:
+        """Shape and type of each array of a batch."""
+        labels: tuple[tuple[int | None, ...], str] = (
+            ((None,), "int64") if self.classes is None else ((None, self.classes), "float32")
+        )
+        pixels = ((None, *self.pixels.shape[1:]), "uint8")
+        weights = [] if self.class_weights is None else [((None,), "float32")]
+        return [pixels, labels, *weights]
 
     def _py_dataset(self) -> Any:
         import keras
@@ -112,11 +164,10 @@ class Batches:
             def __len__(self) -> int:
                 return len(batches)
 
-            def __getitem__(self, step: int) -> tuple[Pixels, npt.NDArray[Any]]:
-                start = step * batches.batch_size
-                return batches.take(self.rows[start : start + batches.batch_size])
+            def __getitem__(self, step: int) -> tuple[npt.NDArray[Any], ...]:
+                return batches.take(self.epoch, step * batches.batch_size)
 
             def on_epoch_begin(self) -> None:
-                self.rows = batches.order()
+                self.epoch = batches.epoch
 
         return EpochOfBatches()

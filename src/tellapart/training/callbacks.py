@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from tellapart.training.batches import Batches
+from tellapart.training.deadline import Deadline
 from tellapart.training.events import BatchEnded, EpochEnded, Observer
 from tellapart.training.interruption import Interruption
 
@@ -70,10 +71,18 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         history: an event for each epoch that ended.
     """
 
-    def __init__(self, emit: Observer, *, pictures: int, steps: int, epochs: int) -> None:
+    def __init__(
+        self,
+        emit: Observer,
+        *,
+        pictures: int,
+        steps: int,
+        epochs: int,
+        deadline: Deadline | None = None,
+    ) -> None:
         super().__init__()
-        self.emit = emit
-        self.pictures, self.steps, self.epochs = pictures, steps, epochs
+        self.emit, self.deadline = emit, deadline
+        self.pictures, self.steps, self._epochs = pictures, steps, epochs
         self.history: list[EpochEnded] = []
         self._epoch = 0
         self._steps_done = 0
@@ -120,6 +129,11 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         )
         self.history.append(event)
         self.emit(event)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all; with a deadline, as many as are expected to fit."""
+        return self._epochs if self.deadline is None else self.deadline.epochs
 
     @property
     def epoch_was_complete(self) -> bool:

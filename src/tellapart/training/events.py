@@ -83,6 +83,25 @@ class EpochEnded:
 
 
 @dataclass(frozen=True)
+class HeadFitted:
+    """The linear head on a pretrained network's features is found.
+
+    Attributes:
+        pictures: that it was fitted to.
+        strength: of the regularisation, chosen by cross-validation; see `models.head`.
+        cross_validated_accuracy: of the training pictures; None where there are too few of them.
+        val_accuracy: of the validation part; None without one.
+        seconds: for the features and the head.
+    """
+
+    pictures: int
+    strength: float
+    cross_validated_accuracy: float | None
+    val_accuracy: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
 class TrainingEnded:
     """No more updates will be made.
 
@@ -135,6 +154,7 @@ Event = (
     | Progressed
     | BatchEnded
     | EpochEnded
+    | HeadFitted
     | TrainingEnded
     | Exported
     | RunFinished

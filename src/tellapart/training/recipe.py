@@ -11,13 +11,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-from tellapart.data.dataset import Dataset
+from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset
 from tellapart.errors import UsageError, did_you_mean
 from tellapart.images import ImageSpec, Interpolation, Resize
+from tellapart.training.augmentation import choose_augmentation, parse_augmentation
+from tellapart.training.class_weights import (
+    WARRANTED,
+    count_classes,
+    describe_class_weights,
+    imbalance,
+)
 
 Loss = Literal["sparse_categorical_crossentropy", "categorical_crossentropy"]
 
-RECIPES = ("auto", "classic")
+RECIPES = ("auto", "classic", "transfer")
 
 SMALL_DATA_UPDATES = 1_000
 """`auto` trains for at least so many updates: 3 epochs of 1,400 pictures would be only 130."""
@@ -26,6 +33,9 @@ AUTO_LABEL_SMOOTHING = 0.1
 """Raised validation accuracy on digits from 98.1% to 99.5% (six splits; docs/choices.md)."""
 
 MAX_AUTO_EPOCHS = 60
+
+MAX_BUDGET_EPOCHS = 200
+"""The most epochs that a budget buys: more only learn the training pictures by heart."""
 
 AGREEING_SHARE = 0.9
 """A stray picture of another size does not make a data set one of many sizes."""
@@ -39,7 +49,8 @@ class Recipe:
     """Everything that decides a run.
 
     Attributes:
-        name: "classic" is the textbook's, to the letter; "auto" adapts it to the data.
+        name: "classic" is the textbook's, to the letter; "transfer" takes a pretrained network's
+            features; "auto" fits the data.
         model: a network's name, or what the user's own model is called.
         image_size: height and width that pictures are resized to.
         channels: 1 (grey) or 3 (colour).
@@ -57,7 +68,14 @@ class Recipe:
             no test part of its own.
         early_stopping: stop after so many epochs without a lower validation loss; None: never.
         restore_best_weights: end with the weights of the epoch with the lowest validation loss.
-        seed: decides split, initial weights and order; one seed, one result.
+        augment: what is done to training pictures: "none", "light", "strong", or a list of
+            operations such as "flip,shift=0.1"; see `parse_augmentation`.
+        class_weight: "balanced": pictures of rare classes count more; "none".
+        budget_seconds: as many epochs as fit into that time, at most `epochs`, with the learning
+            rate annealed by then; None: all `epochs`.
+        transfer: `model` is pretrained. A linear head is fitted to its features, and its upper
+            blocks are trained for `epochs` more, of which there may be none.
+        seed: decides split, initial weights, order and augmentation; one seed, one result.
     """
 
     name: str
@@ -77,6 +95,10 @@ class Recipe:
     resize: Resize = "squash"
     interpolation: Interpolation = "bilinear"
     rescale: float | None = None
+    augment: str = "none"
+    class_weight: str = "none"
+    budget_seconds: float | None = None
+    transfer: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -134,21 +156,12 @@ def choose_recipe(
         options: fields of `Recipe` that the user set; None values are ignored.
 
     Returns:
-        The recipe, and a sentence that says what was chosen and why.
+        The recipe, and sentences that say what was chosen and why.
 
     Raises:
         UsageError: an unknown recipe or option, or a value out of range.
     """
-    if name not in RECIPES:
-        raise UsageError(
-            f"Unknown recipe '{name}'.{did_you_mean(name, list(RECIPES))} "
-            f"Expected one of {', '.join(RECIPES)}."
-        )
-    given = {key: value for key, value in (options or {}).items() if value is not None}
-    known = [field.name for field in fields(Recipe) if field.name != "name"]
-    for option in given:
-        if option not in known:
-            raise UsageError(f"Unknown option '{option}'.{did_you_mean(option, known)}")
+    given = check_options(name, options)
     size = _native_size(dataset)
     channels = max((picture[2] for picture in dataset.sizes), default=3)
     model, why = _fitting_network(size)
@@ -158,25 +171,72 @@ def choose_recipe(
     if input_shape is not None:
         fallback = (input_shape[0] or fallback[0], input_shape[1] or fallback[1])
         channels = input_shape[2] or channels
+    sentences = [f"Network {why}."]
+    given |= _for_the_classes(dataset, name, given, sentences)
     settings = _CLASSIC.get(model, _CLASSIC["classic-64"])
-    if name == "auto" and "loss" not in given:
-        smoothing = {"loss": "categorical_crossentropy", "label_smoothing": AUTO_LABEL_SMOOTHING}
-        settings = settings | smoothing
-    if given.get("label_smoothing") and "loss" not in given:
-        settings = settings | {"loss": "categorical_crossentropy"}  # smoothed labels are one-hot
+    if "loss" not in given:
+        settings = settings | _loss(name, given)
     chosen = {
         "model": model, "image_size": fallback, "channels": channels, **settings, **given,
     }  # fmt: skip
     recipe = Recipe(name=name, **chosen)
-    sentence = f"Network {why}."
-    if name == "auto" and "epochs" not in given:
-        recipe = replace(recipe, epochs=_enough_epochs(recipe, len(dataset)))
-        if recipe.epochs > settings["epochs"]:
-            sentence += (
-                f" {recipe.epochs} epochs instead of {settings['epochs']}, since "
-                f"{len(dataset):,} pictures give few updates an epoch."
-            )
-    return recipe, sentence
+    if "epochs" not in given:
+        recipe = replace(recipe, epochs=_epochs(recipe, len(dataset), sentences))
+    return recipe, " ".join(sentences)
+
+
+def check_options(name: str, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns the options that were given.
+
+    Raises:
+        UsageError: there is no such recipe, or no such option.
+    """
+    if name not in RECIPES:
+        raise UsageError(
+            f"Unknown recipe '{name}'.{did_you_mean(name, list(RECIPES))} "
+            f"Expected one of {', '.join(RECIPES)}."
+        )
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    known = [field.name for field in fields(Recipe) if field.name not in ("name", "transfer")]
+    for option in given:
+        if option not in known:
+            raise UsageError(f"Unknown option '{option}'.{did_you_mean(option, known)}")
+    return given
+
+
+def _for_the_classes(
+    dataset: Dataset, name: str, given: Mapping[str, Any], sentences: list[str]
+) -> dict[str, str]:
+    """Settles what is "auto" of augmentation and class weights; says so in `sentences`."""
+    auto = "auto" if name == "auto" else "none"
+    settled = {}
+    if given.get("augment", auto) == "auto":
+        settled["augment"], why = choose_augmentation(dataset.class_names)
+        sentences.append(why)
+    return settled | settle_class_weight(dataset, {"class_weight": auto, **given}, sentences)
+
+
+def settle_class_weight(
+    dataset: Dataset, given: Mapping[str, Any], sentences: list[str]
+) -> dict[str, str]:
+    """Settles class weights where they are "auto"; says so in `sentences`."""
+    if given["class_weight"] != "auto":
+        return {}
+    trained = (dataset.parts == UNASSIGNED) | (dataset.parts == PARTS.index("train"))
+    counts = count_classes(dataset.labels[trained], len(dataset.class_names))
+    if imbalance(counts) < WARRANTED:
+        return {"class_weight": "none"}
+    sentences.append(describe_class_weights(counts, dataset.class_names))
+    return {"class_weight": "balanced"}
+
+
+def _loss(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The loss where none was asked for: smoothed and mixed labels are one-hot."""
+    one_hot = {"loss": "categorical_crossentropy"}
+    if name == "auto":
+        return {**one_hot, "label_smoothing": AUTO_LABEL_SMOOTHING}
+    mixes = parse_augmentation(given.get("augment", "none")).mixes
+    return one_hot if given.get("label_smoothing") or mixes else {}
 
 
 def _native_size(dataset: Dataset) -> tuple[int, int] | None:
@@ -201,16 +261,31 @@ def _fitting_network(size: tuple[int, int] | None) -> tuple[str, str]:
     return "classic-64", f"classic-64, {text}"
 
 
-def _enough_epochs(recipe: Recipe, pictures: int) -> int:
+def _epochs(recipe: Recipe, pictures: int, sentences: list[str]) -> int:
+    """How many epochs where none were asked for."""
+    if recipe.budget_seconds is not None:
+        return MAX_BUDGET_EPOCHS
+    if recipe.name != "auto":
+        return recipe.epochs
     trained = pictures * (1 - recipe.test_split) * (1 - recipe.validation_split)
     updates = max(1, math.ceil(trained / recipe.batch_size))
-    return max(recipe.epochs, min(MAX_AUTO_EPOCHS, math.ceil(SMALL_DATA_UPDATES / updates)))
+    epochs = max(recipe.epochs, min(MAX_AUTO_EPOCHS, math.ceil(SMALL_DATA_UPDATES / updates)))
+    if epochs > recipe.epochs:
+        sentences.append(
+            f"{epochs} epochs instead of {recipe.epochs}, since {pictures:,} pictures give few "
+            "updates an epoch."
+        )
+    return epochs
 
 
 def _problems(recipe: Recipe) -> list[str]:
     found = []
     checks: dict[str, tuple[Any, bool, str]] = {
-        "epochs": (recipe.epochs, _whole(recipe.epochs, 1), "a whole number of at least 1"),
+        "epochs": (
+            recipe.epochs,
+            _whole(recipe.epochs, 0 if recipe.transfer else 1),
+            "a whole number of at least 1",
+        ),
         "batch_size": (
             recipe.batch_size,
             _whole(recipe.batch_size, 1),
@@ -242,6 +317,17 @@ def _problems(recipe: Recipe) -> list[str]:
             recipe.early_stopping is None or _whole(recipe.early_stopping, 1),
             "a whole number of epochs, at least 1",
         ),
+        "budget_seconds": (
+            recipe.budget_seconds,
+            recipe.budget_seconds is None
+            or (_number(recipe.budget_seconds) and 0 < recipe.budget_seconds < math.inf),
+            "seconds above 0",
+        ),
+        "class_weight": (
+            recipe.class_weight,
+            recipe.class_weight in ("none", "balanced"),
+            "balanced, none or auto",
+        ),
         "loss": (recipe.loss, recipe.loss in get_args(Loss), " or ".join(get_args(Loss))),
         "seed": (
             recipe.seed,
@@ -256,6 +342,13 @@ def _problems(recipe: Recipe) -> list[str]:
         _ = recipe.image_spec
     except (UsageError, TypeError, ValueError) as error:
         found.append(str(error).rstrip("."))
+    mixes = False
+    try:
+        mixes = parse_augmentation(recipe.augment).mixes
+    except UsageError as error:
+        found.append(str(error).rstrip("."))
+    if mixes and recipe.loss == "sparse_categorical_crossentropy":
+        found.append("mixup and cutmix need the loss categorical_crossentropy (shared labels)")
     if recipe.label_smoothing and recipe.loss == "sparse_categorical_crossentropy":
         found.append("label_smoothing needs the loss categorical_crossentropy (one-hot labels)")
     if not recipe.validation_split and (recipe.early_stopping or recipe.restore_best_weights):

@@ -46,7 +46,12 @@ class ResultsTable:
 
 
 def read_results(path: Path) -> list[dict[str, float]]:
-    """Reads `results.csv`: a row an epoch; what was not measured is left out."""
+    """Reads `results.csv`: a row an epoch; what was not measured is left out.
+
+    A run without epochs, such as a head on frozen features, has no such file, and no rows.
+    """
+    if not path.exists():
+        return []
     with path.open(encoding="utf-8", newline="") as stream:
         return [
             {key: float(value) for key, value in row.items() if value}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart.data.split import Split
+from tellapart.data.streaming import PixelRows
 from tellapart.errors import UsageError
-from tellapart.images import Pixels
 from tellapart.models.backend import import_keras
+from tellapart.training.augmentation import parse_augmentation
 from tellapart.training.batches import Batches
+from tellapart.training.class_weights import class_weights, count_classes
 from tellapart.training.events import EpochEnded, Observer, TrainingEnded
 from tellapart.training.interruption import Interruption
 from tellapart.training.recipe import Recipe
 
 MAX_STEPS_PER_EXECUTION = 16
 """Updates made in one call of the compiled step: fewer calls, and still prompt to interrupt."""
+
+PROMPT_STEPS_PER_EXECUTION = 4
+"""With a deadline, which can only be kept between two calls."""
 
 PREDICTION_BATCH = 128
 
@@ -39,17 +45,21 @@ def set_seed(seed: int) -> None:
 
 def fit(
     model: Any,
-    pixels: Pixels,
+    pixels: PixelRows,
     labels: npt.NDArray[np.int64],
     split: Split,
     recipe: Recipe,
     emit: Observer,
     interruption: Interruption | None = None,
+    *,
+    deadline: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> History:
     """Trains `model` in place.
 
     A requested interruption ends training after the current batch and keeps the best weights so
-    far; `History.end.reason` tells.
+    far; `History.end.reason` tells. So does a deadline, before which the learning rate is annealed
+    (see `Deadline`).
 
     Args:
         model: a `keras.Model`, (batch, *pixels.shape[1:]) uint8 to (batch, classes).
@@ -59,26 +69,33 @@ def fit(
         recipe: how.
         emit: is told of batches and epochs.
         interruption: asked after each batch; None: nothing interrupts.
+        deadline: when training must be over, the last validation included, by the clock; None:
+            the recipe's budget from now on, where it has one.
+        clock: seconds, from any beginning.
 
     Raises:
         UsageError: an optimizer that Keras does not know.
     """
     keras = import_keras()
     from tellapart.training import callbacks
+    from tellapart.training.deadline import Deadline
 
-    classes = model.output_shape[-1] if recipe.loss == "categorical_crossentropy" else None
-    train = Batches(pixels, labels, split.train, recipe.batch_size, classes, recipe.seed)
-    validation = Batches(pixels, labels, split.validation, max(recipe.batch_size, 128), classes)
-    _compile(model, recipe, steps=len(train))
+    train, validation = make_batches(pixels, labels, split, recipe, model.output_shape[-1])
+    limit = None
+    if deadline is None and recipe.budget_seconds is not None:
+        deadline = clock() + recipe.budget_seconds
+    if deadline is not None:
+        limit = Deadline(deadline, train, validation, epochs=recipe.epochs, clock=clock)
+    _compile(model, recipe, steps=len(train), prompt=limit is not None)
     best = callbacks.BestWeights()
     reporter = callbacks.Reporter(
-        emit, pictures=len(split.train), steps=len(train), epochs=recipe.epochs
+        emit,
+        pictures=len(split.train),
+        steps=len(train),
+        epochs=recipe.epochs,
+        deadline=limit,
     )
-    listeners = [
-        callbacks.EpochOrder(train),
-        best,
-        reporter,
-    ]
+    listeners = [callbacks.EpochOrder(train), best, limit, reporter]
     if interruption is not None:
         listeners.append(callbacks.StopOnRequest(interruption))
     if recipe.early_stopping:
@@ -88,16 +105,17 @@ def fit(
         train.for_keras(),
         validation_data=validation.for_keras() if len(split.validation) else None,
         epochs=recipe.epochs,
-        callbacks=listeners,
+        callbacks=[listener for listener in listeners if listener is not None],
         shuffle=False,  # the batches come in an order of their own
         verbose=0,
     )
     interrupted = interruption is not None and interruption.requested
-    keep_best = recipe.restore_best_weights or interrupted
+    keep_best = recipe.restore_best_weights or interrupted or limit is not None
     if keep_best:
         best.restore()
     complete = len(reporter.history) - (not reporter.epoch_was_complete)
-    reason: Any = "finished" if complete == recipe.epochs else "stopped early"
+    in_time = limit is not None and limit.reached  # as many epochs as fit is all that was asked
+    reason: Any = "finished" if complete == recipe.epochs or in_time else "stopped early"
     end = TrainingEnded(
         reason="interrupted" if interrupted else reason,
         epochs_done=complete,
@@ -108,7 +126,44 @@ def fit(
     return History(tuple(reporter.history), end)
 
 
-def predict(model: Any, pixels: Pixels, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+def make_batches(
+    pixels: PixelRows,
+    labels: npt.NDArray[np.int64],
+    split: Split,
+    recipe: Recipe,
+    classes: int,
+) -> tuple[Batches, Batches]:
+    """Makes the batches to train and to validate on; augmentation and weights are for the first.
+
+    Args:
+        pixels: (n, height, width, channels) uint8.
+        labels: (n,) int64.
+        split: which pictures train and which validate.
+        recipe: batch size, order, loss, augmentation, class weights.
+        classes: how many there are.
+    """
+    one_hot = classes if recipe.loss == "categorical_crossentropy" else None
+    weights = None
+    if recipe.class_weight == "balanced":
+        weights = class_weights(count_classes(labels[split.train], classes))
+    train = Batches(
+        pixels,
+        labels,
+        split.train,
+        recipe.batch_size,
+        one_hot,
+        recipe.seed,
+        parse_augmentation(recipe.augment) or None,
+        weights,
+    )
+    return train, Batches(
+        pixels, labels, split.validation, max(recipe.batch_size, PREDICTION_BATCH), one_hot
+    )
+
+
+def predict(
+    model: Any, pixels: PixelRows, indices: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
     """The network's probabilities, (len(indices), classes) float32.
 
     Holds PREDICTION_BATCH pictures at a time, however many there are.
@@ -141,7 +196,7 @@ def make_optimizer(recipe: Recipe) -> Any:
     return optimizer
 
 
-def _compile(model: Any, recipe: Recipe, *, steps: int) -> None:
+def _compile(model: Any, recipe: Recipe, *, steps: int, prompt: bool) -> None:
     keras = import_keras()
     loss: Any = recipe.loss
     if recipe.label_smoothing:
@@ -151,10 +206,11 @@ def _compile(model: Any, recipe: Recipe, *, steps: int) -> None:
         optimizer=make_optimizer(recipe),
         loss=loss,
         metrics=["accuracy"],
-        steps_per_execution=_steps_per_execution(steps) if on_tensorflow else 1,
+        steps_per_execution=_steps_per_execution(steps, prompt) if on_tensorflow else 1,
     )
 
 
-def _steps_per_execution(steps: int) -> int:
+def _steps_per_execution(steps: int, prompt: bool) -> int:
     """At least 20 calls an epoch, so that progress moves; few enough to save their cost."""
-    return max(1, min(MAX_STEPS_PER_EXECUTION, steps // 20))
+    most = PROMPT_STEPS_PER_EXECUTION if prompt else MAX_STEPS_PER_EXECUTION
+    return max(1, min(most, steps // 20))

@@ -136,7 +136,7 @@ def draw_sheet(
         _framed(image, right=caption.right)
         for image, caption in zip(images, captions, strict=False)
     ]
-    photos = images.shape[-1] == 3 and not _is_small(images)
+    photos = images.shape[-1] == 3 and not is_small(images)
     across = (room + _BETWEEN) / DPI
     high = framed[0].shape[0] / DPI if framed else 0.0  # a batch has pictures of one shape
     down = high + _CAPTION / DPI
@@ -195,7 +195,7 @@ def _write(page: Page, caption: _Caption, left: float, top: float, room: float) 
 
 def _framed(image: Pixels, *, right: bool) -> Pixels:
     """Returns the picture with its frame, (height, width, 3), room for a thick one around it."""
-    picture = _scaled(image)
+    picture = scaled(image)
     framed = np.full([side + 2 * _FRAME for side in picture.shape[:2]] + [3], 255, dtype=np.uint8)
     colour = tuple(bytes.fromhex((BLUE if right else VERMILLION)[1:]))
     blank = _FRAME - 2 if right else 0
@@ -204,15 +204,16 @@ def _framed(image: Pixels, *, right: bool) -> Pixels:
     return framed
 
 
-def _scaled(image: Pixels) -> Pixels:
+def scaled(image: Pixels) -> Pixels:
     """Fits a picture into its square, (height, width, 3): small ones pixel by pixel."""
     longest = max(image.shape[:2])
     height, wide = (max(1, round(side * _PICTURE / longest)) for side in image.shape[:2])
-    rule = Image.Resampling.NEAREST if _is_small(image) else Image.Resampling.LANCZOS
+    rule = Image.Resampling.NEAREST if is_small(image) else Image.Resampling.LANCZOS
     colour = np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
     return np.asarray(Image.fromarray(colour).resize((wide, height), rule))
 
 
-def _is_small(images: Pixels) -> bool:
+def is_small(images: Pixels) -> bool:
+    """Whether pictures are so small that they are shown with their pixels as squares."""
     height, wide = images.shape[-3:-1]
     return bool(3 * max(height, wide) <= _PICTURE)

@@ -1,0 +1,118 @@
+"""Signatures: of each picture so much as tells whether another one is a copy of it.
+
+A signature is a thumbnail, the true size and format, and a digest of the pixels: about 1.2 KB,
+however large the picture is. Everything that the audit says rests on signatures alone, so that
+pictures are decoded once and never held together in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tellapart.data.columns import Measure
+from tellapart.images import DECODING, FORMATS, Loaded, Raw, load_image
+
+SIDE = 32
+"""Height and width of a thumbnail; the whole picture, squashed."""
+
+CHROMA_SIDE = 8
+
+DRAFT_SIDE = 2 * SIDE
+"""JPEG files are decoded to no more detail than antialiased thumbnails take."""
+
+SIGNATURE = np.dtype(
+    [
+        ("grey", np.uint8, (SIDE, SIDE)),  # ITU-R 601 luma
+        ("chroma", np.uint8, (2, CHROMA_SIDE, CHROMA_SIDE)),  # Cb and Cr; 128 where it is grey
+        ("height", np.uint32),
+        ("width", np.uint32),
+        ("format", np.uint8),  # FORMATS[format - 1]; 0: pixels, not a file
+        ("pixels", np.uint8, (16,)),  # BLAKE2b; equal digests are equal pixels
+    ]
+)
+"""One row a picture. Sizes are those of the upright picture."""
+
+
+def sign(raw: Raw, name: str = "") -> npt.NDArray[Any]:
+    """Makes the signature of a picture.
+
+    Args:
+        raw: see `images.decode`.
+        name: what errors call the picture.
+
+    Returns:
+        A scalar array of dtype SIGNATURE.
+
+    Raises:
+        ImageError: the picture cannot be decoded.
+    """
+    loaded = load_image(raw, None, name, draft_size=DRAFT_SIDE)
+    row = np.zeros((), SIGNATURE)
+    small = loaded.image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    if small.mode == "L":
+        row["grey"] = np.asarray(small)
+        row["chroma"] = 128
+    else:
+        luma, *chroma = small.convert("YCbCr").split()
+        row["grey"] = np.asarray(luma)
+        row["chroma"] = [np.asarray(plane.reduce(SIDE // CHROMA_SIDE)) for plane in chroma]
+    row["height"], row["width"] = loaded.height, loaded.width
+    row["format"] = FORMATS.index(loaded.format) + 1 if loaded.format in FORMATS else 0
+    row["pixels"] = np.frombuffer(_pixel_digest(raw, loaded), np.uint8)
+    return row
+
+
+SIGNATURES = Measure(
+    kind="signatures",
+    about={"version": 1, "decoding": DECODING, "fields": str(SIGNATURE.descr)},
+    shape=(),
+    dtype=SIGNATURE,
+    of=sign,
+)
+
+
+def format_name(code: int) -> str:
+    """Returns the name of the `format` of a signature, "" for pixels that were no file."""
+    return FORMATS[code - 1] if code else ""
+
+
+def _pixel_digest(raw: Raw, loaded: Loaded) -> bytes:
+    """Digests what decides the pixels: the pixels, or where they were drafted, how they are coded.
+
+    So a JPEG that differs in nothing but its metadata has the same digest.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    image = loaded.image
+    digest.update(f"{image.mode} {loaded.width} {loaded.height}".encode())
+    if image.size == (loaded.width, loaded.height):
+        digest.update(image.tobytes())
+    else:
+        digest.update(image.tobytes())  # the orientation and the colour profile show in these
+        for part in _coded(raw.read_bytes() if isinstance(raw, Path) else raw):
+            digest.update(part)
+    return digest.digest()
+
+
+def _coded(jpeg: Any) -> list[memoryview]:
+    """Returns the segments of a JPEG file without its metadata (APP0 to APP15, comments)."""
+    content = memoryview(jpeg)
+    parts = []
+    place = 2
+    while place + 4 <= len(content) and content[place] == 0xFF:
+        marker = content[place + 1]
+        if marker == 0xFF:  # a fill byte
+            place += 1
+            continue
+        if marker == 0xDA:  # the scan, and all that follows
+            break
+        end = place + 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+        if not 0xE0 <= marker <= 0xEF and marker != 0xFE:
+            parts.append(content[place:end])
+        place = end
+    return [*parts, content[place:]]

@@ -1,0 +1,123 @@
+"""Training against the clock: as many epochs as fit, the learning rate annealed by their end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from tellapart.training.batches import Batches
+
+WARM_UP = 0.1
+"""The share of the time in which the learning rate rises to the optimizer's own."""
+
+RECENT_CALLS = 16
+"""The slowest of so many calls of the training step is what the next one may take."""
+
+
+def one_cycle(progress: float) -> float:
+    """What the learning rate is multiplied by when so much of the time is over, 0 to 1.
+
+    A linear rise, then half a cosine down to 0 (Loshchilov and Hutter, 2017; Smith, 2018). That a
+    schedule should end with the budget, whatever the budget, is due to Li, Yumer and Ramanan
+    (Budgeted training, 2020): better than the start of a schedule made for more time.
+    """
+    if progress < WARM_UP:
+        return progress / WARM_UP
+    return (1 + math.cos(math.pi * min((progress - WARM_UP) / (1 - WARM_UP), 1))) / 2
+
+
+class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends `fit` before a deadline, the last validation included.
+
+    It needs one call of the training step to know the speed, so at least one is always made.
+    Before the first validation, its time is taken to be at most that of the first call (which
+    compiles the step, as validation must) plus that of training on as many pictures. How many
+    updates fit depends on the machine: runs with a deadline do not repeat bit for bit.
+
+    Attributes:
+        epochs: how many are expected to begin before the deadline.
+        reached: whether it ended training.
+    """
+
+    def __init__(
+        self,
+        deadline: float,
+        train: Batches,
+        validation: Batches,
+        *,
+        epochs: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Args are: a time of the clock, what is trained and validated on, the most epochs."""
+        super().__init__()
+        self.deadline, self.clock = deadline, clock
+        self.epochs = self.most_epochs = epochs
+        self.reached = False
+        self._steps = len(train)
+        self._validated = len(validation.indices) / train.batch_size  # in steps of training
+        self._calls: list[float] = []  # seconds of the first call and of the recent ones
+        self._seconds_per_step = 0.0
+        self._validation_seconds: float | None = None
+        self._epoch = self._step = 0
+        self._learning_rate = 0.0
+        self._began = self._last = clock()
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Called by Keras."""
+        self._began = self.clock()
+        self._learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Called by Keras."""
+        self._epoch, self._step = epoch, 0
+        self._last = self.clock()
+
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Called by Keras before each call of the compiled step: sets the learning rate."""
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()  # or JAX trains on with the optimizer's old state
+        rate = self._learning_rate * one_cycle(self._progress(self.clock()))
+        self.model.optimizer.learning_rate = rate
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Called by Keras after each call of the compiled step, which may make several updates."""
+        now = self.clock()
+        seconds = now - self._last
+        if self._calls:  # the first one compiles, and says nothing of the others
+            self._seconds_per_step = seconds / max(batch + 1 - self._step, 1)
+        self._calls = [*self._calls[:1], *self._calls[1:][-RECENT_CALLS:], seconds]
+        self._step, self._last = batch + 1, now
+        self._stop_if_late(now)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Called by Keras after validation: another epoch only if it can make a step."""
+        now = self.clock()
+        self._validation_seconds = max(self._validation_seconds or 0.0, now - self._last)
+        self._stop_if_late(now)
+
+    def _stop_if_late(self, now: float) -> None:
+        call = max(self._calls[1:], default=self._calls[0])
+        if now + call + self._expected_validation() > self.deadline:
+            self.reached = self.model.stop_training = True
+        done = self._epoch + self._step / self._steps
+        fit = done * (self.deadline - self._began) / max(now - self._began, 1e-9)
+        self.epochs = max(self._epoch + 1, min(self.most_epochs, math.ceil(fit)))
+
+    def _expected_validation(self) -> float:
+        """In seconds."""
+        if self._validation_seconds is not None:
+            return self._validation_seconds
+        if not self._validated or not self._calls:
+            return 0.0
+        return self._calls[0] + self._validated * self._seconds_per_step
+
+    def _progress(self, now: float) -> float:
+        """The share of what training may take that is over, by time or by epochs: 0 to 1."""
+        room = self.deadline - self._expected_validation() - self._began
+        by_time = (now - self._began) / room if room > 0 else 1.0
+        by_epochs = (self._epoch + self._step / self._steps) / self.most_epochs
+        return min(max(by_time, by_epochs), 1.0)

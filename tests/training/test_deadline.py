@@ -1,0 +1,146 @@
+"""Training against the clock, with a clock that tells what the test wants."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tellapart.training.batches import Batches
+from tellapart.training.deadline import Deadline, one_cycle
+
+
+class Clock:
+    """Stands still unless told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Fit:
+    """What Keras's `fit` does of calls, a second or what is said for each."""
+
+    def __init__(self, deadline: float, *, validation: int = 0, epochs: int = 200) -> None:
+        self.clock = Clock()
+        pixels, labels = np.zeros((100, 1, 1, 1), np.uint8), np.zeros(100, np.int64)
+        train = Batches(pixels, labels, np.arange(80), 10)  # 8 steps an epoch
+        held_out = Batches(pixels, labels, np.arange(80, 80 + validation), 10)
+        self.deadline = Deadline(
+            self.clock() + deadline, train, held_out, epochs=epochs, clock=self.clock
+        )
+        self.model = SimpleNamespace(
+            stop_training=False, optimizer=SimpleNamespace(learning_rate=0.5)
+        )
+        self.deadline.set_model(self.model)
+        self.rates: list[float] = []
+        self.steps = 0
+        self.epochs = epochs
+
+    def run(self, *, first: float = 1.0, step: float = 1.0, validation: float = 0.0) -> float:
+        """Returns the seconds that it took."""
+        began = self.clock()
+        self.deadline.on_train_begin()
+        for epoch in range(self.epochs):
+            self.deadline.on_epoch_begin(epoch)
+            for batch in range(8):
+                self.deadline.on_train_batch_begin(batch)
+                self.rates.append(self.model.optimizer.learning_rate)
+                self.clock.now += first if not self.steps else step
+                self.steps += 1
+                self.deadline.on_train_batch_end(batch)
+                if self.model.stop_training:
+                    break
+            self.clock.now += validation
+            self.deadline.on_epoch_end(epoch)
+            if self.model.stop_training:
+                break
+        return self.clock() - began
+
+
+def test_it_ends_in_time_and_uses_the_time() -> None:
+    fit = Fit(20.5)
+    assert fit.run() == 20  # a 21st step would end at 21
+    assert fit.steps == 20
+    assert fit.deadline.reached
+
+
+def test_the_last_validation_is_in_the_time() -> None:
+    # 8 steps, 3 s, 8 steps, 3 s: 22. With 2 more steps and 3 s it is 27; a third would make 28.
+    fit = Fit(27.5, validation=20)
+    assert fit.run(validation=3) == 27
+    assert fit.steps == 18
+
+
+def test_no_epoch_begins_that_could_not_make_a_step() -> None:
+    # 8 steps and 3 s are 11; another step and validation would end at 15.
+    fit = Fit(14.5, validation=20)
+    assert fit.run(validation=3) == 11
+    assert fit.steps == 8
+
+
+def test_before_the_first_validation_its_time_is_taken_to_be_long() -> None:
+    # The first call compiles: 5 s. Validation is then expected to take 5 s for the same, and from
+    # the second call on 4 s more, for 40 pictures at a second for 10. After 6 steps and 10 s, a
+    # seventh and 9 s would be in time; after 7 steps and 11 s, an eighth would not.
+    fit = Fit(20, validation=40)
+    assert fit.run(first=5, validation=7) == 7 + 4 + 7
+    assert fit.steps == 7
+
+
+def test_one_step_is_always_made() -> None:
+    fit = Fit(-3)
+    assert fit.run(first=30) == 30
+    assert fit.steps == 1
+    assert fit.deadline.reached
+
+
+def test_all_epochs_done_before_the_deadline() -> None:
+    fit = Fit(1000, epochs=3)
+    assert fit.run() == 24
+    assert not fit.deadline.reached
+    # The rate still ends where it should, since the end was known.
+    assert fit.rates[-1] < 0.01 * 0.5
+
+
+def test_the_learning_rate_rises_and_ends_near_zero_with_the_time() -> None:
+    fit = Fit(100)
+    fit.run()
+    assert fit.rates[0] == 0
+    assert max(fit.rates) == 0.5
+    assert np.argmax(fit.rates) == 10  # a tenth of 100 s
+    assert (np.diff(fit.rates[10:]) < 0).all()
+    assert fit.rates[-1] < 0.001 * 0.5
+
+
+def test_slower_machine_same_schedule() -> None:
+    """At the same share of the time the rate is the same, however many steps that is."""
+    fast, slow = Fit(100), Fit(100)
+    fast.run(step=1)
+    slow.run(step=4)
+    assert slow.rates[10] == pytest.approx(fast.rates[1 + 9 * 4])
+
+
+def test_the_expected_epochs() -> None:
+    fit = Fit(80.5)
+    fit.deadline.on_train_begin()
+    fit.deadline.on_epoch_begin(0)
+    for batch in range(4):
+        fit.deadline.on_train_batch_begin(batch)
+        fit.clock.now += 1
+        fit.deadline.on_train_batch_end(batch)
+    # Half an epoch in 4 of 80.5 seconds: 10.06 epochs, so an eleventh begins.
+    assert fit.deadline.epochs == 11
+
+
+@pytest.mark.parametrize(
+    ("progress", "factor"),
+    # A tenth is warm-up; at 0.55, halfway through the cosine, a half.
+    [(0, 0), (0.05, 0.5), (0.1, 1), (0.55, 0.5), (0.325, (1 + math.sqrt(0.5)) / 2), (1, 0)],
+)
+def test_one_cycle(progress: float, factor: float) -> None:
+    assert one_cycle(progress) == pytest.approx(factor, abs=1e-12)
