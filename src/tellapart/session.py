@@ -161,9 +161,9 @@ class Session:
         self.approach.save_model(self.folder.file(runs.MODEL_KERAS))
         probabilities = self.approach.predict(self.parts.test)
         evaluation = self._evaluate(probabilities)
+        self._plot(probabilities, evaluation)  # while Keras may still be at work elsewhere
         self._export(probabilities, evaluation)
         self._trace()
-        self._plot(probabilities, evaluation)
         self._finish(evaluation, end)
         return evaluation
 

@@ -36,8 +36,9 @@ from tellapart.training.events import HeadFitted, Noted, Observer, Progressed, T
 from tellapart.training.interruption import Interruption
 from tellapart.training.recipe import Recipe
 
-PROVEN_ON = 32
-"""So many test pictures are predicted in Keras too; more of them by the classifier file."""
+PROVEN_ON = 8
+"""So many test pictures are predicted in Keras too: a network that is put together wrongly shows on
+the first. The classifier file has to prove itself on more."""
 
 
 class FeatureHead:

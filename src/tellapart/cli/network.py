@@ -14,8 +14,9 @@ NetworkArgument = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A run folder, a .keras file, classic-28, classic-32, classic-64, or "
-        "FILE.py:FUNCTION (which is code, and is run).",
+        help="A run folder, a .keras file, classic-28, classic-32, classic-64, "
+        "efficientnet-lite0 or another pretrained network, or FILE.py:FUNCTION (which is code, "
+        "and is run).",
         autocompletion=complete_models,
     ),
 ]
@@ -71,9 +72,16 @@ def open_network(
             )
         return registry.load_keras_file(_keras_file(Path(name)))
     _refuse_other_paths(Path(name))
-    height, width, depth = DRAWN_FOR.get(name, (64, 64, 3))
+    height, width, depth = DRAWN_FOR.get(name) or _trained_at(name)
     spec = ImageSpec(*(size or (height, width)), depth if channels is None else channels)
     return registry.build(registry.resolve(name), spec.shape, classes or 10).model
+
+
+def _trained_at(name: str) -> tuple[int, int, int]:
+    """Returns the size that a pretrained network is for; 64x64 for the user's own."""
+    from tellapart.models.backbones import get_backbone, is_backbone
+
+    return (*get_backbone(name).image_size, 3) if is_backbone(name) else (64, 64, 3)
 
 
 def _keras_file(path: Path) -> Path:

@@ -50,7 +50,6 @@ _MOST_LOGITS = 2**23
 _MAX_STEPS = 60
 _TOLERANCE = 1e-3
 _SMALLEST_VARIANCE = 1e-6
-_ONE_THREAD_NUMBERS = 2**23
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def fit_head(
             f"Labels {labels.min()} to {labels.max()} with {classes} classes: expected at least 2 "
             "classes, and labels from 0 up to one less than that."
         )
-    with _threads(views):
+    with _one_thread():
         return _fit(views, labels, classes, class_weight, groups, strength, seed)
 
 
@@ -485,16 +484,15 @@ def _picture_weights(
 
 
 @contextlib.contextmanager
-def _threads(views: Floats) -> Iterator[None]:
-    """Keeps a small problem on one core.
+def _one_thread() -> Iterator[None]:
+    """Keeps matrix products on one core.
 
-    The threads of a matrix product wait for each other in a loop; with other work on the machine,
-    a small problem took thirty times as long on two threads as on one.
+    The threads of a product wait for each other in a loop. With other work on two cores, such as
+    Keras starting beside us, 1,088 pictures took 2 s on one thread and 10 to 24 s on two.
     """
     from threadpoolctl import threadpool_limits
 
-    limit = 1 if views.size <= _ONE_THREAD_NUMBERS else None
-    with threadpool_limits(limit, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"):
         yield
 
 

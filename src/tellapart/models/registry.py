@@ -19,6 +19,13 @@ from typing import Any
 import numpy as np
 
 from tellapart.errors import ModelError, UsageError, did_you_mean
+from tellapart.models.backbones import (
+    DEFAULT_BACKBONE,
+    backbone_names,
+    get_backbone,
+    is_backbone,
+)
+from tellapart.models.backbones.transfer import build_transfer_model
 from tellapart.models.backend import import_keras
 from tellapart.models.classic import CLASSIC, build_classic
 
@@ -44,7 +51,7 @@ class Network:
 
 def model_names() -> list[str]:
     """The names that `build` knows."""
-    return sorted(CLASSIC)
+    return [*sorted(CLASSIC), *backbone_names()]
 
 
 def describe(model: Model) -> str:
@@ -71,7 +78,7 @@ def resolve(model: Model) -> Any:
             )
         return model
     text = str(model)
-    if text in CLASSIC:
+    if text in CLASSIC or is_backbone(text):
         return text
     if ".py:" in text:
         return _load_function(text)
@@ -79,7 +86,8 @@ def resolve(model: Model) -> Any:
         return load_keras_file(Path(text))
     raise UsageError(
         f"Unknown model '{text}'.{did_you_mean(text, model_names())} Expected one of "
-        f"{', '.join(model_names())}, a .keras file, or file.py:function."
+        f"{', '.join(sorted(CLASSIC))}, a pretrained network such as {DEFAULT_BACKBONE}, a .keras "
+        "file, or file.py:function."
     )
 
 
@@ -117,6 +125,8 @@ def build(
         ModelError: the network does not take these pictures or does not give these classes.
     """
     if isinstance(model, str):
+        if is_backbone(model):
+            return Network(_build_transfer(model, input_shape, classes), model)
         return Network(build_classic(model, input_shape, classes), model)
     keras = import_keras()
     name = describe(model)
@@ -130,6 +140,13 @@ def build(
         )
     _check_shapes(own, input_shape, classes)
     return _wrap(own, name, input_shape, rescale)
+
+
+def _build_transfer(name: str, input_shape: tuple[int, int, int], classes: int) -> Any:
+    height, width, channels = input_shape
+    if channels != 3:
+        raise ModelError(f"{name} takes pictures in colour: expected 3 channels, not {channels}.")
+    return build_transfer_model(get_backbone(name), (height, width), classes)
 
 
 def load_keras_file(path: Path) -> Any:

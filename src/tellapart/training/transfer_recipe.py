@@ -9,11 +9,9 @@ import numpy as np
 
 from tellapart.data.dataset import Dataset
 from tellapart.errors import UsageError
-from tellapart.models.backbones import backbone_names, get_backbone, is_backbone
+from tellapart.models.backbones import DEFAULT_BACKBONE, backbone_names, get_backbone, is_backbone
 from tellapart.training.augmentation import choose_augmentation
 from tellapart.training.recipe import Recipe, check_options, settle_class_weight
-
-DEFAULT_BACKBONE = "efficientnet-lite0"
 
 PHOTO_SIDE = 64
 """`auto` transfers where the shorter side of most pictures has at least so many pixels: networks

@@ -2,4 +2,7 @@
 
 from tellapart.models.backbones.registry import Backbone, backbone_names, get_backbone, is_backbone
 
-__all__ = ["Backbone", "backbone_names", "get_backbone", "is_backbone"]
+DEFAULT_BACKBONE = "efficientnet-lite0"
+"""Its weights are always installed."""
+
+__all__ = ["DEFAULT_BACKBONE", "Backbone", "backbone_names", "get_backbone", "is_backbone"]
