@@ -127,14 +127,10 @@ class _Worker:
             self._model.save(temporary)
 
     def predict(self, pixels: str, probabilities: str) -> str:
-        from tellapart.training.trainer import PREDICTION_BATCH
-
         given = np.load(pixels, allow_pickle=False)
-        rows = [
-            # Called, not `predict`: compiling takes longer than so few pictures do.
-            np.asarray(self._model(given[start : start + PREDICTION_BATCH], training=False))
-            for start in range(0, len(given), PREDICTION_BATCH)
-        ]
+        # Called, not `predict`: compiling takes longer than so few pictures do. One at a time:
+        # what each layer gives is held until the last one is done.
+        rows = [np.asarray(self._model(picture[np.newaxis], training=False)) for picture in given]
         np.save(probabilities, np.concatenate(rows), allow_pickle=False)
         return probabilities
 

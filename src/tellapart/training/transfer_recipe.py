@@ -91,6 +91,7 @@ def choose_transfer_recipe(
         "model": backbone.name,
         "image_size": backbone.image_size,
         "channels": 3,
+        "resize": "crop",  # measured: docs/transfer.md
         "epochs": MAX_FINE_TUNING_EPOCHS if tunes else 0,
         "batch_size": FINE_TUNING_BATCH,
         "learning_rate": FINE_TUNING_RATE,
