@@ -342,3 +342,76 @@ def test_ctrl_c_while_finishing_must_be_pressed_twice(colour_folder: Path, tmp_p
     info = json.loads((tmp_path / "twice" / "run.json").read_text())
     assert info["status"] == "interrupted"
     assert info["error"] is None
+
+
+def test_accuracy_without_the_pictures_that_training_knows(
+    colour_folder: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    for number, file in enumerate(sorted(colour_folder.rglob("*.png"))):
+        part = "test" if number % 4 == 0 else "train"
+        target = data / part / file.parent.name / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.read_bytes())
+    # Two test pictures are also there to train on, one of them saved anew.
+    (data / "test" / "blue" / "known.png").write_bytes(
+        (data / "train" / "blue" / "01.png").read_bytes()
+    )
+    picture = Image.open(data / "train" / "red" / "01.png")
+    picture.save(data / "test" / "red" / "known.bmp")
+    events: list[Event] = []
+    run = train_quickly(data, tmp_path / "run", observers=[events.append])
+    assert run.overlap is not None
+    assert run.overlap.copies == 2
+    assert run.overlap.accuracy_without.count == run.evaluation.accuracy.count - 2 == 9
+    assert read_json(run, "run.json")["overlap"]["copies"] == 2
+    notes = [event.text for event in events if isinstance(event, Noted)]
+    assert any("2 of 11 test pictures have a copy in the training part" in text for text in notes)
+    kinds = {pair["kind"] for pair in read_json(run, "audit.json")["pairs"]}
+    assert kinds == {"identical file", "same pixels"}
+
+
+def test_copies_are_on_one_side_of_the_split(colour_folder: Path, tmp_path: Path) -> None:
+    for number in range(6):
+        content = (colour_folder / "green" / f"{number:02}.png").read_bytes()
+        (colour_folder / "green" / f"again-{number}.png").write_bytes(content)
+    run = train_quickly(colour_folder, tmp_path / "run", seed=5)
+    parts = {row["path"]: row["part"] for row in rows_of(run, "split.csv")}
+    assert len(parts) == 42
+    for number in range(6):
+        assert parts[f"green/{number:02}.png"] == parts[f"green/again-{number}.png"]
+    assert run.overlap is None
+
+
+def test_streaming_gives_the_same_network(
+    colour_folder: Path, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = train_quickly(colour_folder, tmp_path / "kept", epochs=2)
+    ta_cache = [path.name.partition("-")[0] for path in own_cache.iterdir()]
+    assert "pixels" in ta_cache
+    monkeypatch.setenv("TELLAPART_STORE_LIMIT", "1kB")
+    events: list[Event] = []
+    streamed = train_quickly(
+        colour_folder, tmp_path / "streamed", epochs=2, observers=[events.append]
+    )
+    notes = [event.text for event in events if isinstance(event, Noted)]
+    assert any("they are decoded anew in each epoch" in text for text in notes)
+    for one, other in zip(kept.model.get_weights(), streamed.model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+    assert kept.evaluation.to_json() == streamed.evaluation.to_json()
+
+
+def test_a_store_limit_that_is_no_size(
+    colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELLAPART_STORE_LIMIT", "a lot")
+    with pytest.raises(TellapartError, match=r"TELLAPART_STORE_LIMIT=a lot: expected a size such"):
+        train_quickly(colour_folder, tmp_path / "run")
+
+
+def test_a_budget_ends_with_a_classifier(tmp_path: Path) -> None:
+    run = ta.train("digits", budget="9s", out=tmp_path / "run", observers=[])
+    assert run.recipe.budget_seconds == 9
+    assert 1 <= len(run.history) < run.recipe.epochs
+    assert ta.Classifier.load(run.path).class_names == tuple("0123456789")
+    assert read_json(run, "run.json")["status"] == "finished"

@@ -8,21 +8,27 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+import numpy as np
+import numpy.typing as npt
+
 from tellapart.approaches import Approach
 from tellapart.approaches.fine_tuning import FineTuning
 from tellapart.approaches.scratch import FromScratch
-from tellapart.approaches.transfer import FeatureHead
+from tellapart.approaches.transfer import FeatureHead, feature_measure
+from tellapart.approaches.within_budget import fit_decoding, fit_features
 from tellapart.data import load
 from tellapart.data.audit import SIGNATURES, Audit, audit
-from tellapart.data.columns import open_column
-from tellapart.data.dataset import Dataset, Excluded
-from tellapart.data.split import split
-from tellapart.data.store import Store, fingerprint, open_store
+from tellapart.data.cache import LIMIT_VARIABLE, store_limit
+from tellapart.data.columns import Column, is_kept, open_column
+from tellapart.data.dataset import PARTS, Dataset, Excluded
+from tellapart.data.split import Split, split
+from tellapart.data.store import Store, fingerprint, open_store, pixel_measure
+from tellapart.data.thinning import thin
 from tellapart.images import Interpolation, Resize
 from tellapart.models import registry
 from tellapart.models.backbones import Backbone, get_backbone
@@ -59,6 +65,7 @@ class RecipeOptions(TypedDict, total=False):
     rescale: float | None
     augment: str | None
     class_weight: str | None
+    weights: str | None
     seed: int | None
 
 
@@ -125,10 +132,15 @@ def train(
     parts = divide(dataset, exclude=found.failures, groups=found.groups)
     for note in parts.notes:
         emit(Noted(note))
-    with contextlib.closing(_approach(plan, dataset, found, deadline, emit)) as approach:
+    facts = _facts(dataset, found)
+    material = Material(dataset, parts, found.signatures, found.groups)
+    if deadline is not None:
+        plan, material = _within_budget(plan, material, options, deadline, emit)
+    with contextlib.closing(_approach(plan, material, deadline, emit)) as approach:
         folder = RunFolder.create(dataset.name, out=Path(out) if out else None)
+        facts = replace(facts, groups=material.groups)
         session = Session(
-            folder, dataset, parts, plan.recipe, approach, _facts(dataset, found), emit, started
+            folder, material.dataset, material.parts, plan.recipe, approach, facts, emit, started
         )
         with session.recorded():
             return session.run()
@@ -149,6 +161,42 @@ class Plan:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Material:
+    """What a network is trained on and measured with.
+
+    Attributes:
+        dataset: the pictures.
+        parts: who trains, who tests.
+        signatures: of the pictures; tells what cannot be decoded.
+        groups: (n,) int64, equal numbers for copies of one picture.
+    """
+
+    dataset: Dataset
+    parts: Split
+    signatures: Column
+    groups: npt.NDArray[np.int64]
+
+    @property
+    def used(self) -> npt.NDArray[np.int64]:
+        """The pictures that are in some part: (k,) sorted positions."""
+        return np.sort(np.concatenate([self.parts.part(part) for part in PARTS]))
+
+    def thin(self, keep: int) -> Material:
+        """Returns about so many of the pictures."""
+        fewer = replace(self, parts=thin(self.parts, self.dataset.labels, keep))
+        used = fewer.used
+        train, validation, calibration, test = (
+            np.searchsorted(used, fewer.parts.part(part)).astype(np.int64) for part in PARTS
+        )
+        return Material(
+            self.dataset.take(used),
+            Split(train, validation, calibration, test, fewer.parts.seed, fewer.parts.notes),
+            self.signatures.take(used),
+            self.groups[used],
+        )
+
+
 def _plan(
     dataset: Dataset,
     recipe_name: str,
@@ -161,7 +209,7 @@ def _plan(
         recipe, why = choose_transfer_recipe(
             dataset, recipe_name, options={**options, "model": named}
         )
-        return Plan(recipe, get_backbone(recipe.model), (why,))
+        return Plan(recipe, get_backbone(recipe.model, weights=recipe.weights), (why,))
     import_keras(backend)
     resolved = registry.resolve(model) if model is not None else None
     recipe, why = choose_recipe(
@@ -196,28 +244,44 @@ def _audit(dataset: Dataset, emit: Observer) -> Audit:
     return found
 
 
-def _approach(
-    plan: Plan, dataset: Dataset, found: Audit, deadline: float | None, emit: Observer
-) -> Approach:
+def _within_budget(
+    plan: Plan, material: Material, options: Mapping[str, Any], deadline: float, emit: Observer
+) -> tuple[Plan, Material]:
+    """Gives up size of pictures, and then pictures, where there is no time for all of them."""
+    spec, dataset, used = plan.recipe.image_spec, material.dataset, material.used
+    seconds = deadline - time.monotonic()
+    if not isinstance(plan.network, Backbone):
+        if is_kept(dataset, pixel_measure(spec)):
+            return plan, material
+        fit = fit_decoding(dataset, spec, used, seconds)
+    elif is_kept(dataset, feature_measure(plan.network, spec)):
+        return plan, material
+    else:
+        may_shrink = options.get("image_size") is None
+        fit = fit_features(dataset, plan.network, spec, used, seconds, may_shrink=may_shrink)
+    if fit.note:
+        emit(Noted(fit.note, "warning" if fit.keep < len(used) else "note"))
+    plan = replace(plan, recipe=replace(plan.recipe, image_size=fit.image_size))
+    return plan, material if fit.keep >= len(used) else material.thin(fit.keep)
+
+
+def _approach(plan: Plan, material: Material, deadline: float | None, emit: Observer) -> Approach:
+    recipe, dataset = plan.recipe, material.dataset
     if isinstance(plan.network, Backbone):
-        return _transfer(plan.network, plan.recipe, dataset, found, deadline)
+        failures = material.signatures.failures
+        frozen = FeatureHead(plan.network, recipe, dataset, material.groups, failures)
+        if not recipe.epochs:
+            return frozen
+        return FineTuning(frozen, plan.network, recipe, dataset, deadline)
     store = open_store(
         dataset,
-        plan.recipe.image_spec,
-        read=found.signatures,
+        recipe.image_spec,
+        read=material.signatures,
+        limit_bytes=store_limit(),
         on_progress=lambda done, total: emit(Progressed("decoding", done, total)),
     )
     _say_what_was_kept(store, emit)
-    return FromScratch(plan.network.model, plan.recipe, dataset, store.pixels, deadline)
-
-
-def _transfer(
-    backbone: Backbone, recipe: Recipe, dataset: Dataset, found: Audit, deadline: float | None
-) -> Approach:
-    frozen = FeatureHead(backbone, recipe, dataset, found)
-    if not recipe.epochs:
-        return frozen
-    return FineTuning(frozen, backbone, recipe, dataset, deadline)
+    return FromScratch(plan.network.model, recipe, dataset, store.pixels, deadline)
 
 
 def _deadline(recipe: Recipe) -> float | None:
@@ -226,6 +290,14 @@ def _deadline(recipe: Recipe) -> float | None:
 
 
 def _say_what_was_kept(store: Store, emit: Observer) -> None:
+    if store.folder is None:
+        emit(
+            Noted(
+                f"A store of the decoded pictures would take more than {LIMIT_VARIABLE} allows "
+                f"({store_limit() / 10**9:,.1f} GB): they are decoded anew in each epoch."
+            )
+        )
+        return
     if store.was_cached:
         return
     emit(

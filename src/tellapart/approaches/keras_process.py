@@ -34,9 +34,16 @@ class KerasProcess:
         backbone: its name; see `models.backbones`.
         image_size: height and width of the pictures.
         classes: how many there are.
+        weights: a file with the backbone's weights; None: those that come with it.
     """
 
-    def __init__(self, backbone: str, image_size: tuple[int, int], classes: int) -> None:
+    def __init__(
+        self,
+        backbone: str,
+        image_size: tuple[int, int],
+        classes: int,
+        weights: str | None = None,
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="tellapart-")
         self._said = (Path(self._folder.name) / "stderr.txt").open("w+", encoding="utf-8")
         self._process = subprocess.Popen(
@@ -49,7 +56,13 @@ class KerasProcess:
         )
         self._to = cast("IO[str]", self._process.stdin)
         self._from = cast("IO[str]", self._process.stdout)
-        self._submit("build", backbone=backbone, image_size=image_size, classes=classes)
+        self._submit(
+            "build",
+            backbone=backbone,
+            image_size=image_size,
+            classes=classes,
+            weights=weights,
+        )
 
     def save(self, head: Head, path: Path) -> None:
         """Has the head put on the network and both written, under a temporary name first."""
@@ -111,12 +124,16 @@ class _Worker:
     def __init__(self) -> None:
         self._model: Any = None
 
-    def build(self, backbone: str, image_size: list[int], classes: int) -> None:
+    def build(
+        self, backbone: str, image_size: list[int], classes: int, weights: str | None
+    ) -> None:
         from tellapart.models.backbones import get_backbone
         from tellapart.models.backbones.transfer import build_transfer_model
 
         height, width = image_size
-        self._model = build_transfer_model(get_backbone(backbone), (height, width), classes)
+        self._model = build_transfer_model(
+            get_backbone(backbone, weights=weights), (height, width), classes
+        )
 
     def save(self, kernel: str, bias: str, path: str) -> None:
         from tellapart.files import atomic_path

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ import numpy.typing as npt
 from tellapart.approaches import Probabilities
 from tellapart.approaches.keras_process import KerasProcess
 from tellapart.bundle import Bundle
-from tellapart.data.audit import Audit
 from tellapart.data.columns import Measure, open_column
 from tellapart.data.dataset import Dataset
 from tellapart.data.split import Split
@@ -52,15 +52,18 @@ class FeatureHead:
         backbone: Backbone,
         recipe: Recipe,
         dataset: Dataset,
-        found: Audit,
+        groups: npt.NDArray[np.int64],
+        failures: Mapping[int, str],
     ) -> None:
         self._backbone = backbone
         self._recipe = recipe
         self._dataset = dataset
-        self._groups = found.groups
-        self._keras = KerasProcess(backbone.name, recipe.image_size, len(dataset.class_names))
+        self._groups = groups
+        self._keras = KerasProcess(
+            backbone.name, recipe.image_size, len(dataset.class_names), recipe.weights
+        )
         self._keras.data_flow(len(dataset))
-        self._pixels = StreamedPixels(dataset, recipe.image_spec, found.failures)
+        self._pixels = StreamedPixels(dataset, recipe.image_spec, failures)
         self._features: npt.NDArray[np.float32] = np.empty((0, 0), np.float32)
         self._head: Head | None = None
         self._proven_on: npt.NDArray[np.int64] = np.empty(0, np.int64)

@@ -49,6 +49,10 @@ def train(
             autocompletion=complete_models,
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="A file with the weights of a pretrained --model, as Keras saves them."),
+    ] = None,
     image_size: Annotated[
         str | None,
         typer.Option(metavar="SIZE", help="Resize pictures to SIZE, or to HEIGHTxWIDTH."),
@@ -163,6 +167,7 @@ def train(
     from tellapart.pipeline import train as run_pipeline
 
     options: dict[str, Any] = {
+        "weights": None if weights is None else str(weights),
         "image_size": size,
         "channels": channels,
         "resize": resize,

@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -28,11 +29,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tellapart.errors import DataError, TellapartError
+from tellapart.errors import DataError, TellapartError, UsageError
 from tellapart.files import write_error, write_json
 
 VARIABLE = "TELLAPART_CACHE"
 """The environment variable that names the cache folder."""
+
+LIMIT_VARIABLE = "TELLAPART_STORE_LIMIT"
+"""The environment variable that says how much a store of decoded pictures may take."""
 
 FORMAT = 2
 """Raised when what is inside an entry changes its meaning; older entries are made again."""
@@ -83,6 +87,26 @@ def cache_folder() -> Path:
     except ImportError:  # where nothing is installed but what predictions need
         return Path.home() / ".cache" / "tellapart"
     return Path(user_cache_dir("tellapart", appauthor=False))
+
+
+def store_limit() -> int:
+    """Returns how many bytes the decoded pictures of one data set may take on disk.
+
+    `TELLAPART_STORE_LIMIT`, such as "20GB", or half of what is free on the cache folder's disk.
+
+    Raises:
+        UsageError: the environment variable is not a size.
+    """
+    named = os.environ.get(LIMIT_VARIABLE)
+    if named:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", named.strip(), re.IGNORECASE)
+        if match is None:
+            raise UsageError(f"{LIMIT_VARIABLE}={named}: expected a size such as 500MB or 20GB.")
+        return int(float(match[1]) * 1000 ** " kmgt".index(match[2].lower() or " "))
+    folder = cache_folder()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free // 2
 
 
 def entry_folder(kind: str, key: str) -> Path:

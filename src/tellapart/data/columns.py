@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -99,6 +99,13 @@ class Column:
     folder: Path
     computed: int
     bytes: int
+
+    def take(self, indices: npt.NDArray[np.int64]) -> Column:
+        """Returns the rows of those pictures alone."""
+        place = {index: row for row, index in enumerate(indices.tolist())}
+        failures = {place[i]: why for i, why in self.failures.items() if i in place}
+        rows: Any = self.rows[indices]
+        return replace(self, rows=rows, digests=self.digests[indices], failures=failures)
 
 
 def open_column(

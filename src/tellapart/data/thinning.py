@@ -5,32 +5,40 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tellapart.data.dataset import Dataset
+from tellapart.data.dataset import PARTS
+from tellapart.data.split import Split
 
 LEAST_OF_EACH = 10
 """Of each class in each part at least so many pictures are kept, where there are so many."""
 
 
-def thin(dataset: Dataset, keep: int, *, seed: int = 0) -> npt.NDArray[np.int64]:
-    """Chooses about `keep` pictures: the same share of each class in each part.
+def thin(split: Split, labels: npt.NDArray[np.int64], keep: int) -> Split:
+    """Keeps about `keep` pictures: the same share of each class in each part.
 
     Args:
-        dataset: the pictures.
-        keep: how many to choose; more where `LEAST_OF_EACH` asks for it.
-        seed: the same seed chooses the same pictures.
+        split: which pictures are in which part.
+        labels: (n,) of all pictures.
+        keep: how many to keep; more where `LEAST_OF_EACH` asks for it.
 
     Returns:
-        (k,) sorted positions; all of them where `keep` is no fewer.
+        A split of those pictures alone, drawn by the seed of the one that was given.
     """
-    everything = np.arange(len(dataset))
-    if keep >= len(dataset):
-        return everything
-    # One number for each pair of part and class; parts are -1 and up.
-    stratum = (dataset.parts.astype(np.int64) + 1) * len(dataset.class_names) + dataset.labels
-    order = np.random.Generator(np.random.PCG64(seed)).permutation(everything)
-    order = order[np.argsort(stratum[order], kind="stable")]
-    counts = np.bincount(stratum)
+    total = sum(split.counts().values())
+    if keep >= total:
+        return split
+    train, validation, calibration, test = (
+        _thin_part(split, number, labels, keep / total) for number in range(len(PARTS))
+    )
+    return Split(train, validation, calibration, test, split.seed, split.notes)
+
+
+def _thin_part(
+    split: Split, number: int, labels: npt.NDArray[np.int64], share: float
+) -> npt.NDArray[np.int64]:
+    part = split.part(PARTS[number])
+    order = np.random.Generator(np.random.PCG64((split.seed, number))).permutation(part)
+    order = order[np.argsort(labels[order], kind="stable")]
+    counts = np.bincount(labels[part])
     rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    share = np.ceil(counts * keep / len(dataset)).astype(np.int64)
-    wanted = np.minimum(counts, np.maximum(share, LEAST_OF_EACH))
-    return np.sort(order[rank < np.repeat(wanted, counts)])
+    wanted = np.maximum(np.ceil(counts * share).astype(np.int64), LEAST_OF_EACH)
+    return np.sort(order[rank < np.repeat(np.minimum(counts, wanted), counts)])

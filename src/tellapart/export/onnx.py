@@ -55,6 +55,7 @@ def _convert(model: Any, file: Path) -> Any:
             _convert_in_new_process(model, file)
         onnx_model = onnx.load(file)
         onnx.checker.check_model(onnx_model)
+        _check_input(onnx_model.graph)
     except OSError:
         raise
     except Exception as error:  # the converter raises almost anything on a layer it lacks
@@ -64,6 +65,16 @@ def _convert(model: Any, file: Path) -> Any:
             "it portable."
         ) from error
     return onnx_model
+
+
+def _check_input(graph: Any) -> None:
+    """Refuses a graph that asks for more than pixels, which the converter lets pass."""
+    if len(graph.input) != 1:
+        extra = ", ".join(end.name for end in graph.input[1:])
+        raise ExportError(
+            f"the converter leaves {extra} open, as it does for Normalization layers: use a "
+            "Rescaling layer instead"
+        )
 
 
 def _convert_with_tensorflow(model: Any, file: Path) -> None:

@@ -75,6 +75,7 @@ class Recipe:
             rate annealed by then; None: all `epochs`.
         transfer: `model` is pretrained. A linear head is fitted to its features, and its upper
             blocks are trained for `epochs` more, of which there may be none.
+        weights: a file with weights of the pretrained network; None: those that come with it.
         seed: decides split, initial weights, order and augmentation; one seed, one result.
     """
 
@@ -99,6 +100,7 @@ class Recipe:
     class_weight: str = "none"
     budget_seconds: float | None = None
     transfer: bool = False
+    weights: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -347,6 +349,8 @@ def _problems(recipe: Recipe) -> list[str]:
         mixes = parse_augmentation(recipe.augment).mixes
     except UsageError as error:
         found.append(str(error).rstrip("."))
+    if recipe.weights is not None and not recipe.transfer:
+        found.append("weights are for a pretrained network: name one as the model")
     if mixes and recipe.loss == "sparse_categorical_crossentropy":
         found.append("mixup and cutmix need the loss categorical_crossentropy (shared labels)")
     if recipe.label_smoothing and recipe.loss == "sparse_categorical_crossentropy":

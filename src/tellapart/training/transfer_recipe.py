@@ -71,7 +71,7 @@ def choose_transfer_recipe(
         UsageError: an unknown option, or a value out of range.
     """
     given = check_options(name, options)
-    backbone = get_backbone(given.pop("model", DEFAULT_BACKBONE))
+    backbone = get_backbone(given.pop("model", DEFAULT_BACKBONE), weights=given.get("weights"))
     why = (
         "as asked"
         if name == "transfer" or (options or {}).get("model")

@@ -1,0 +1,134 @@
+"""What of a data set fits into a time budget: how large the pictures, and how many of them.
+
+Asked before the long work begins, so that a budget always ends with a classifier. What a picture
+costs is measured on a few of them, on this machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tellapart.data.dataset import Dataset
+from tellapart.errors import ImageError
+from tellapart.images import ImageSpec, Pixels, decode
+from tellapart.models.backbones import Backbone
+from tellapart.models.backbones.engine import FeatureExtractor
+
+MEASURED_ON = 16
+"""So many pictures, evenly spread, tell what one costs."""
+
+SIDES = (224, 192, 160, 128)
+"""Pictures of a transfer are made smaller in these steps before pictures are left out."""
+
+FINISHING_SECONDS = 15.0
+"""A transfer takes so long beside the features: head, Keras, export and its proof, plots."""
+
+DECODING_SHARE = 0.3
+"""From scratch, so much of a budget may go by before training begins."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What fits.
+
+    Attributes:
+        image_size: height and width of the pictures.
+        keep: how many pictures.
+        note: what was given up, in words; "" where nothing had to be.
+    """
+
+    image_size: tuple[int, int]
+    keep: int
+    note: str = ""
+
+
+def fit_features(
+    dataset: Dataset,
+    backbone: Backbone,
+    spec: ImageSpec,
+    pictures: npt.NDArray[np.int64],
+    seconds: float,
+    *,
+    may_shrink: bool,
+    clock: Callable[[], float] = time.monotonic,
+) -> Fit:
+    """Says how to compute the features of those pictures in that time.
+
+    Args:
+        dataset: where they are.
+        backbone: what computes them.
+        spec: what it would see of them if there were time enough.
+        pictures: those that are needed.
+        seconds: for everything that is still to do.
+        may_shrink: whether the user has left the size of the pictures open.
+        clock: seconds, from any beginning.
+    """
+    began = clock()
+    extractor = FeatureExtractor(backbone, (spec.height, spec.width))
+    sample = _some(pictures)
+    extractor.features(_decode(dataset, spec, sample[:1]))  # the first call is slower
+    started = clock()
+    measured = _decode(dataset, spec, sample)
+    extractor.features(measured)
+    each = (clock() - started) / len(measured)
+    left = max(1.0, seconds - FINISHING_SECONDS - (clock() - began))
+    sizes = [(spec.height, spec.width)]
+    if may_shrink:
+        sizes += [(side, side) for side in SIDES if side < min(spec.height, spec.width)]
+    for size in sizes:
+        cost = each * size[0] * size[1] / (spec.height * spec.width)
+        if cost * len(pictures) <= left:
+            break
+    keep = min(len(pictures), int(left / cost))
+    return Fit(size, keep, _note(spec, size, len(pictures), keep))
+
+
+def fit_decoding(
+    dataset: Dataset,
+    spec: ImageSpec,
+    pictures: npt.NDArray[np.int64],
+    seconds: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Fit:
+    """Says how many of those pictures can be decoded in `DECODING_SHARE` of that time."""
+    started = clock()
+    measured = _decode(dataset, spec, _some(pictures))
+    each = (clock() - started) / len(measured)
+    keep = min(len(pictures), max(1, int(DECODING_SHARE * seconds / max(each, 1e-9))))
+    size = (spec.height, spec.width)
+    return Fit(size, keep, _note(spec, size, len(pictures), keep))
+
+
+def _some(pictures: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return pictures[np.linspace(0, len(pictures) - 1, MEASURED_ON).astype(np.int64)]
+
+
+def _decode(dataset: Dataset, spec: ImageSpec, indices: npt.NDArray[np.int64]) -> Pixels:
+    decoded = []
+    for index in indices.tolist():
+        try:
+            decoded.append(decode(dataset.source.read(index), spec, dataset.paths[index]))
+        except ImageError:  # it has vanished since the audit
+            decoded.append(np.zeros(spec.shape, np.uint8))
+    return np.stack(decoded)
+
+
+def _note(spec: ImageSpec, size: tuple[int, int], pictures: int, keep: int) -> str:
+    if keep < pictures:
+        shrunk = f", of {size[0]}x{size[1]} pixels" if size != (spec.height, spec.width) else ""
+        return (
+            f"The budget is too short for all {pictures:,} pictures: about {keep:,} are used"
+            f"{shrunk}, evenly from each class and part."
+        )
+    if size != (spec.height, spec.width):
+        return (
+            f"Pictures of {size[0]}x{size[1]} instead of {spec.height}x{spec.width} pixels, to "
+            "keep within the budget."
+        )
+    return ""
