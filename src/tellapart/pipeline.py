@@ -209,7 +209,9 @@ def _plan(
         recipe, why = choose_transfer_recipe(
             dataset, recipe_name, options={**options, "model": named}
         )
-        return Plan(recipe, get_backbone(recipe.model, weights=recipe.weights), (why,))
+        backbone = get_backbone(recipe.model, weights=recipe.weights)
+        backbone.onnx(recipe.image_size)  # weights that are missing show now; it is kept
+        return Plan(recipe, backbone, (why,))
     import_keras(backend)
     resolved = registry.resolve(model) if model is not None else None
     recipe, why = choose_recipe(

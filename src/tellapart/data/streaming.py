@@ -47,7 +47,6 @@ class StreamedPixels:
         self._dataset = dataset
         self._spec = spec
         self._failures = failures
-        self._pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode")
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -61,7 +60,8 @@ class StreamedPixels:
         indices: npt.NDArray[Any] = np.arange(len(self))[rows]
         if indices.ndim == 0:
             return self._decode(int(indices))
-        decoded = list(self._pool.map(self._decode, indices.tolist()))
+        with ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode") as pool:
+            decoded = list(pool.map(self._decode, indices.tolist()))
         return np.stack(decoded) if decoded else np.empty((0, *self.shape[1:]), np.uint8)
 
     def _decode(self, index: int) -> Pixels:

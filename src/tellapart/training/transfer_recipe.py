@@ -10,7 +10,7 @@ import numpy as np
 from tellapart.data.dataset import Dataset
 from tellapart.errors import UsageError
 from tellapart.models.backbones import DEFAULT_BACKBONE, backbone_names, get_backbone, is_backbone
-from tellapart.training.augmentation import choose_augmentation
+from tellapart.training.augmentation import choose_augmentation, parse_augmentation
 from tellapart.training.recipe import Recipe, check_options, settle_class_weight
 
 PHOTO_SIDE = 64
@@ -102,6 +102,8 @@ def choose_transfer_recipe(
 
 def _augment(dataset: Dataset, asked: str | None, sentences: list[str], *, tunes: bool) -> str:
     """What fine-tuning augments with; the head alone sees each picture as it is."""
+    if asked not in (None, "auto"):
+        parse_augmentation(asked)  # a slip of the pen shows, used or not
     if not tunes:
         if asked not in (None, "auto", "none"):
             sentences.append(
