@@ -311,8 +311,14 @@ def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "tellapart", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=_heed_ctrl_c,
         **options,
     )
+
+
+def _heed_ctrl_c() -> None:
+    """Undoes what a shell does to the jobs that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_rows_appear_while_the_list_goes_on_and_ctrl_c_ends_it(here: Path) -> None:

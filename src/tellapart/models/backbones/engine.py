@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from tellapart.errors import MissingDependencyError, ModelError, UsageError, did_you_mean
 from tellapart.images import Pixels
+from tellapart.machine import usable_cores
 from tellapart.models.backbones.registry import Backbone
 
 Engine = Literal["onnxruntime", "openvino", "keras"]
@@ -135,7 +136,7 @@ def _start_onnxruntime(backbone: Backbone, image_size: tuple[int, int]) -> _Run:
     # One core a call, and as many calls as cores: within a layer no core waits for another.
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    pool = ThreadPoolExecutor(_cores(), thread_name_prefix="features")
+    pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="features")
 
     def run(pixels: Pixels, found: Features) -> None:
         def batch(start: int) -> None:
@@ -156,7 +157,7 @@ def _start_openvino(backbone: Backbone, image_size: tuple[int, int]) -> _Run:
     with _without_reporting():
         import openvino
     core = openvino.Core()
-    streams = _cores()
+    streams = usable_cores()
     # A stream a core, as for ONNX Runtime above.
     settings = {
         "NUM_STREAMS": str(streams),
@@ -215,10 +216,3 @@ _STARTERS: dict[Engine, Callable[[Backbone, tuple[int, int]], _Run]] = {
     "openvino": _start_openvino,
     "keras": _start_keras,
 }
-
-
-def _cores() -> int:
-    """The number of processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
