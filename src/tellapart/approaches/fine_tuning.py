@@ -157,7 +157,8 @@ class FineTuning:
             f"{after[0]:.3f} validation accuracy and {-after[1]:.3f} loss, {before[0]:.3f} and "
             f"{-before[1]:.3f} before"
         )
-        if after > before:
+        # Few pictures validate: accuracy alone may rise by luck, so the log loss must fall as well.
+        if after[0] >= before[0] and after[1] > before[1]:
             emit(Noted(f"Fine-tuning helped: {figures}."))
             self._kept = tuned
             return
@@ -170,7 +171,7 @@ class FineTuning:
 
 
 def _judge(probabilities: Probabilities, labels: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Accuracy, and minus the mean log loss to decide between equal ones."""
+    """Accuracy, and minus the mean log loss."""
     accuracy = float((probabilities.argmax(axis=1) == labels).mean())
     likelihood = probabilities[np.arange(len(labels)), labels]
     return accuracy, float(np.log(np.maximum(likelihood, 1e-7)).mean())
