@@ -60,7 +60,7 @@ def train(
     channels: Annotated[int | None, typer.Option(help="1: grey, 3: colour.")] = None,
     resize: Annotated[
         Literal["squash", "crop", "pad"] | None,
-        typer.Option(help="How pictures of another shape are made to fit. [squash]"),
+        typer.Option(help="How pictures are made to fit. [squash; crop for pretrained networks]"),
     ] = None,
     interpolation: Annotated[
         Literal["nearest", "bilinear", "bicubic", "lanczos"] | None,
