@@ -142,7 +142,7 @@ def test_all_problems_are_reported_together() -> None:
         "class_names: ['a'] given more than once",
         "image_spec: Image height 0: expected a whole number from 1 to 4096.",
         "temperature 0: expected above 0",
-        "unsure 3: expected null or an object",
+        "unsure 3: expected null or an object with a threshold from 0 to 2",
         "provenance None: expected an object",
     ):
         assert f"\n  - {problem}" in words
@@ -150,7 +150,7 @@ def test_all_problems_are_reported_together() -> None:
 
 def test_missing_fields_are_named() -> None:
     words = refusal(with_metadata('{"format_version": 1}'))
-    for name in ("class_names", "image_spec", "provenance", "temperature", "unsure"):
+    for name in ("class_names", "image_spec", "provenance", "sets", "temperature", "unsure"):
         assert f"\n  - {name}: missing" in words
 
 

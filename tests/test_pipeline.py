@@ -18,6 +18,7 @@ import tellapart as ta
 from tellapart import runs
 from tellapart.data import load
 from tellapart.errors import DataError, ExportError, RunError, TellapartError
+from tellapart.evaluation.calibration import apply_temperature
 from tellapart.training.events import BatchEnded, EpochEnded, Event, Noted, TrainingEnded
 
 
@@ -129,7 +130,9 @@ def test_the_saved_network_repeats_the_predictions(digits_run: ta.Run) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), np.uint8)
     classifier = ta.Classifier.load(digits_run.path)
     assert np.allclose(
-        saved.predict(pixels, verbose=0), classifier.probabilities(pixels), atol=1e-5
+        apply_temperature(saved.predict(pixels, verbose=0), classifier.bundle.temperature),
+        classifier.probabilities(pixels),
+        atol=1e-5,
     )
 
 

@@ -42,7 +42,10 @@ class Bundle:
         image_spec: how a picture file becomes the network's pixels.
         temperature: what the network's logits are divided by before the softmax, above 0. It is
             part of the graph; here it is for the record.
-        unsure: reserved for the rule that answers "unsure"; None in this version.
+        unsure: the rule that answers "unsure", as `UnsureRule.to_json` writes it; None: there is
+            none. Of it, only the threshold is needed to predict.
+        sets: what prediction sets hold, as `ConformalRule.to_json` writes it: of each `coverage`
+            the `quantile`. There may be none.
         provenance: where the classifier comes from: data and its fingerprint, accuracy with its
             interval, date, versions. Free-form JSON.
     """
@@ -51,7 +54,13 @@ class Bundle:
     image_spec: ImageSpec
     temperature: float = 1.0
     unsure: dict[str, Any] | None = None
+    sets: tuple[dict[str, Any], ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which on an answer is given rather than "unsure"."""
+        return 0.0 if self.unsure is None else float(self.unsure["threshold"])
 
     def to_json(self) -> dict[str, Any]:
         """Returns what the metadata entry holds."""
@@ -61,6 +70,7 @@ class Bundle:
             "image_spec": self.image_spec.to_json(),
             "temperature": self.temperature,
             "unsure": self.unsure,
+            "sets": list(self.sets),
             "provenance": self.provenance,
         }
 
@@ -86,6 +96,7 @@ class Bundle:
             image_spec=ImageSpec.from_json(value["image_spec"]),
             temperature=float(value["temperature"]),
             unsure=value["unsure"],
+            sets=tuple(value["sets"]),
             provenance=value["provenance"],
         )
 
@@ -214,7 +225,10 @@ def _check_version(value: Any, name: str) -> None:
 
 def _problems(value: dict[str, Any]) -> list[str]:
     """Returns everything that breaks the rules of format 1."""
-    known = ("class_names", "format_version", "image_spec", "provenance", "temperature", "unsure")
+    known = (
+        "class_names", "format_version", "image_spec", "provenance", "sets", "temperature",
+        "unsure",
+    )  # fmt: skip
     problems = [f"{shorten(key)!r}: unknown field" for key in value if key not in known]
     missing = [key for key in known if key not in value]
     problems += [f"{key}: missing" for key in missing]
@@ -227,8 +241,16 @@ def _problems(value: dict[str, Any]) -> list[str]:
             problems.append(f"image_spec: {shorten(str(error))}")
     if "temperature" in value and not _is_positive(value["temperature"]):
         problems.append(f"temperature {shorten(repr(value['temperature']))}: expected above 0")
-    if "unsure" in value and not isinstance(value["unsure"], dict | None):
-        problems.append(f"unsure {shorten(repr(value['unsure']))}: expected null or an object")
+    if "unsure" in value and not _is_rule(value["unsure"]):
+        problems.append(
+            f"unsure {shorten(repr(value['unsure']))}: expected null or an object with a threshold "
+            "from 0 to 2"
+        )
+    if "sets" in value and not _are_sets(value["sets"]):
+        problems.append(
+            f"sets {shorten(repr(value['sets']))}: expected a list of objects with a coverage and "
+            "a quantile from 0 to 1"
+        )
     if "provenance" in value and not isinstance(value["provenance"], dict):
         problems.append(f"provenance {shorten(repr(value['provenance']))}: expected an object")
     return problems
@@ -246,6 +268,24 @@ def _class_name_problems(names: Any) -> list[str]:
     if twice:
         problems.append(f"class_names: {shorten(repr(twice))} given more than once")
     return problems
+
+
+def _is_rule(value: Any) -> bool:
+    return value is None or _has_numbers(value, "threshold", most=2)
+
+
+def _are_sets(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        _has_numbers(rule, "coverage", "quantile", most=1) for rule in value
+    )
+
+
+def _has_numbers(value: Any, *names: str, most: float) -> bool:
+    numbers = [value.get(name) for name in names] if isinstance(value, dict) else [None]
+    return all(
+        isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= most
+        for number in numbers
+    )
 
 
 def _is_positive(value: Any) -> bool:

@@ -58,6 +58,7 @@ class Classifier:
     Attributes:
         class_names: in the order of the probabilities.
         image_spec: how a picture file becomes the network's pixels.
+        threshold: a prediction with a lower probability is unsure; see `UnsureRule`.
         provenance: where the classifier comes from: data, accuracy with interval, date, versions.
         path: the file it was read from.
     """
@@ -68,6 +69,7 @@ class Classifier:
         self.path = path
         self.class_names = self.bundle.class_names
         self.image_spec = self.bundle.image_spec
+        self.threshold = self.bundle.threshold
         self.provenance = self.bundle.provenance
         self._session = _make_session(content, path)
 
@@ -148,7 +150,7 @@ class Classifier:
         ):
             name, read = _job(picture)
             pixels = decode(read(), self.image_spec, name)
-            return Prediction.of(name, self._run(pixels[np.newaxis])[0], self.class_names)
+            return self._prediction(name, self._run(pixels[np.newaxis])[0])
         answers = list(self.predict_stream(picture))
         failed = [answer for answer in answers if isinstance(answer, FailedPrediction)]
         if failed:
@@ -318,7 +320,45 @@ class Classifier:
             if isinstance(item, FailedPrediction):
                 yield item
             else:
-                yield Prediction.of(item[0], next(rows), self.class_names)
+                yield self._prediction(item[0], next(rows))
+
+    def prediction_set(self, prediction: Prediction, coverage: float = 0.9) -> tuple[str, ...]:
+        """Returns the classes among which the right one is, with a probability of `coverage`.
+
+        Split conformal prediction, fitted on pictures that were not trained on; see
+        `evaluation.conformal`.
+
+        Args:
+            prediction: one of this classifier's.
+            coverage: one that the file has a rule for.
+
+        Returns:
+            At least one class, the most probable first.
+
+        Raises:
+            UsageError: the file has no rule for this coverage.
+        """
+        most = self.quantile(coverage)
+        ranked = prediction.top(len(self.class_names))
+        return tuple(name for rank, (name, p) in enumerate(ranked) if not rank or 1 - p <= most)
+
+    def quantile(self, coverage: float) -> float:
+        """Returns how improbable a class in a prediction set may be: 1 - p at the most.
+
+        Raises:
+            UsageError: the file has no rule for this coverage.
+        """
+        quantiles = {rule["coverage"]: float(rule["quantile"]) for rule in self.bundle.sets}
+        if coverage not in quantiles:
+            known = ", ".join(f"{share:g}" for share in quantiles) or "none"
+            raise UsageError(
+                f"{self.path} has no prediction sets with a coverage of {coverage:g}: it has "
+                f"{known}."
+            )
+        return quantiles[coverage]
+
+    def _prediction(self, name: str, probabilities: npt.NDArray[np.float32]) -> Prediction:
+        return Prediction.of(name, probabilities, self.class_names, threshold=self.threshold)
 
     def _run(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         """Runs one batch: (n, *image_spec.shape) uint8 to (n, classes) float32."""

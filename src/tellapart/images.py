@@ -156,9 +156,15 @@ def decode(raw: Raw, spec: ImageSpec, name: str = "") -> Pixels:
     name = _name(raw, name)
     mode: Literal["L", "RGB"] = "L" if spec.channels == 1 else "RGB"
     with _translated_errors(name):
-        draft_size = 2 * max(spec.shape[:2])  # twice the target keeps the antialiasing
-        loaded = load_image(raw, mode, name, background=spec.background, draft_size=draft_size)
-        return _fit(loaded.image, spec)
+        loaded = load_image(
+            raw, mode, name, background=spec.background, draft_size=draft_size(spec)
+        )
+        return fit(loaded.image, spec)
+
+
+def draft_size(spec: ImageSpec) -> int:
+    """Returns how many pixels a side of a JPEG are decoded at the least, if it has them."""
+    return 2 * max(spec.shape[:2])  # twice the target keeps the antialiasing
 
 
 @dataclass(frozen=True, eq=False)
@@ -362,7 +368,8 @@ def _is_srgb(profile: bytes) -> bool:
     return any("sRGB".encode(encoding) in profile for encoding in ("ascii", "utf-16-be"))
 
 
-def _fit(image: Image.Image, spec: ImageSpec) -> Pixels:
+def fit(image: Image.Image, spec: ImageSpec) -> Pixels:
+    """Brings a decoded picture, in the mode of the spec's channels, to the spec's size."""
     size = (spec.width, spec.height)
     if image.size != size:
         resampling = Image.Resampling[spec.interpolation.upper()]

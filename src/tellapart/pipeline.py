@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,9 @@ from tellapart.approaches.transfer import FeatureHead, feature_measure
 from tellapart.approaches.within_budget import fit_decoding, fit_features
 from tellapart.data import load
 from tellapart.data.audit import SIGNATURES, Audit, audit
+from tellapart.data.audit.signature import joint_maker
 from tellapart.data.cache import LIMIT_VARIABLE, store_limit
-from tellapart.data.columns import Column, is_kept, open_column
+from tellapart.data.columns import Column, is_kept, make_together, open_column
 from tellapart.data.dataset import PARTS, Dataset, Excluded
 from tellapart.data.split import Split, split
 from tellapart.data.store import Store, fingerprint, open_store, pixel_measure
@@ -32,7 +33,8 @@ from tellapart.data.thinning import thin
 from tellapart.images import Interpolation, Resize
 from tellapart.models import registry
 from tellapart.models.backbones import Backbone, get_backbone
-from tellapart.models.backend import import_keras
+from tellapart.models.backend import begin_importing_keras, import_keras
+from tellapart.models.classic import CLASSIC, check_classic
 from tellapart.runs import RunFolder, check_free
 from tellapart.session import Broadcast, DataFacts, Run, Session
 from tellapart.training.budget import parse_budget
@@ -117,6 +119,14 @@ def train(
     dataset = load(data)
     seconds = None if budget is None else parse_budget(budget)
     plan = _plan(dataset, recipe, model, backend, {**options, "budget_seconds": seconds})
+    asked = _asked(
+        options,
+        recipe=recipe,
+        model=None if model is None else registry.describe(model),
+        keep_validation=keep_validation or None,
+        budget=None if seconds is None else f"{seconds:g}s",
+        backend=backend,
+    )
     for note in (*dataset.notes, *plan.notes):
         emit(Noted(note))
     divide = partial(
@@ -127,6 +137,7 @@ def train(
         validation_is_test=False if keep_validation else None,
     )
     divide(dataset)  # classes that are too small show before minutes of decoding
+    made = _look_and_decode(dataset, plan, emit)
     found = _audit(dataset, emit)
     deadline = _deadline(plan.recipe)
     parts = divide(dataset, exclude=found.failures, groups=found.groups)
@@ -136,14 +147,27 @@ def train(
     material = Material(dataset, parts, found.signatures, found.groups)
     if deadline is not None:
         plan, material = _within_budget(plan, material, options, deadline, emit)
-    with contextlib.closing(_approach(plan, material, deadline, emit)) as approach:
+    with contextlib.closing(_approach(plan, material, deadline, emit, new=made)) as approach:
         folder = RunFolder.create(dataset.name, out=Path(out) if out else None)
         facts = replace(facts, groups=material.groups)
         session = Session(
-            folder, material.dataset, material.parts, plan.recipe, approach, facts, emit, started
+            folder,
+            material.dataset,
+            material.parts,
+            plan.recipe,
+            approach,
+            facts,
+            emit,
+            started,
+            asked,
         )
         with session.recorded():
             return session.run()
+
+
+def _asked(options: Mapping[str, Any], **others: Any) -> dict[str, Any]:
+    """What the caller set, by name, for `run.json`."""
+    return {name: value for name, value in {**others, **options}.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -152,13 +176,15 @@ class Plan:
 
     Attributes:
         recipe: what decides the run.
-        network: to train from scratch, or a pretrained one to transfer.
+        build: makes the network to train from scratch; None: one is transferred.
+        backbone: the pretrained network to transfer, or None.
         notes: what the user should know.
     """
 
     recipe: Recipe
-    network: registry.Network | Backbone
     notes: tuple[str, ...]
+    build: Callable[[], registry.Network] | None = None
+    backbone: Backbone | None = None
 
 
 @dataclass(frozen=True)
@@ -211,8 +237,11 @@ def _plan(
         )
         backbone = get_backbone(recipe.model, weights=recipe.weights)
         backbone.onnx(recipe.image_size)  # weights that are missing show now; it is kept
-        return Plan(recipe, backbone, (why,))
-    import_keras(backend)
+        return Plan(recipe, (why,), backbone=backbone)
+    if model is None or named in CLASSIC:
+        begin_importing_keras(backend)
+    else:
+        import_keras(backend)
     resolved = registry.resolve(model) if model is not None else None
     recipe, why = choose_recipe(
         dataset,
@@ -220,17 +249,43 @@ def _plan(
         input_shape=None if resolved is None else registry.fixed_input_shape(resolved),
         options={**options, "model": named},
     )
+    build = partial(_build, recipe, resolved, len(dataset.class_names))
+    if recipe.model in CLASSIC and recipe.optimizer == "adam":
+        check_classic(recipe.model, recipe.image_spec.shape)
+        return Plan(recipe, (why,), build=build)  # once Keras is there
+    network = build()  # what is wrong with it shows now
+    return Plan(recipe, (why, *network.notes), build=lambda: network)
+
+
+def _build(recipe: Recipe, resolved: Any, classes: int) -> registry.Network:
     from tellapart.training.trainer import make_optimizer, set_seed
 
     make_optimizer(recipe)  # an unknown one shows now
     set_seed(recipe.seed)
-    network = registry.build(
+    return registry.build(
         recipe.model if resolved is None else resolved,
         recipe.image_spec.shape,
-        len(dataset.class_names),
+        classes,
         rescale=recipe.rescale,
     )
-    return Plan(recipe, network, (why, *network.notes))
+
+
+def _look_and_decode(dataset: Dataset, plan: Plan, emit: Observer) -> bool:
+    """Reads pictures that are all new once, for the audit and for the network; or does nothing.
+
+    With a budget, how many pictures the network is to see is not known yet.
+    """
+    spec = plan.recipe.image_spec
+    measure = pixel_measure(spec)
+    fits = measure.row_bytes * len(dataset) <= store_limit()
+    if plan.backbone is not None or plan.recipe.budget_seconds is not None or not fits:
+        return False
+    return make_together(
+        dataset,
+        (SIGNATURES, measure),
+        joint_maker(spec),
+        on_progress=lambda done, total: emit(Progressed("looking at the pictures", done, total)),
+    )
 
 
 def _audit(dataset: Dataset, emit: Observer) -> Audit:
@@ -252,29 +307,31 @@ def _within_budget(
     """Gives up size of pictures, and then pictures, where there is no time for all of them."""
     spec, dataset, used = plan.recipe.image_spec, material.dataset, material.used
     seconds = deadline - time.monotonic()
-    if not isinstance(plan.network, Backbone):
+    if plan.backbone is None:
         if is_kept(dataset, pixel_measure(spec)):
             return plan, material
         fit = fit_decoding(dataset, spec, used, seconds)
-    elif is_kept(dataset, feature_measure(plan.network, spec)):
+    elif is_kept(dataset, feature_measure(plan.backbone, spec)):
         return plan, material
     else:
         may_shrink = options.get("image_size") is None
-        fit = fit_features(dataset, plan.network, spec, used, seconds, may_shrink=may_shrink)
+        fit = fit_features(dataset, plan.backbone, spec, used, seconds, may_shrink=may_shrink)
     if fit.note:
         emit(Noted(fit.note, "warning" if fit.keep < len(used) else "note"))
     plan = replace(plan, recipe=replace(plan.recipe, image_size=fit.image_size))
     return plan, material if fit.keep >= len(used) else material.thin(fit.keep)
 
 
-def _approach(plan: Plan, material: Material, deadline: float | None, emit: Observer) -> Approach:
+def _approach(
+    plan: Plan, material: Material, deadline: float | None, emit: Observer, *, new: bool
+) -> Approach:
     recipe, dataset = plan.recipe, material.dataset
-    if isinstance(plan.network, Backbone):
+    if isinstance(plan.backbone, Backbone):
         failures = material.signatures.failures
-        frozen = FeatureHead(plan.network, recipe, dataset, material.groups, failures)
+        frozen = FeatureHead(plan.backbone, recipe, dataset, material.groups, failures)
         if not recipe.epochs:
             return frozen
-        return FineTuning(frozen, plan.network, recipe, dataset, deadline)
+        return FineTuning(frozen, plan.backbone, recipe, dataset, deadline)
     store = open_store(
         dataset,
         recipe.image_spec,
@@ -282,8 +339,9 @@ def _approach(plan: Plan, material: Material, deadline: float | None, emit: Obse
         limit_bytes=store_limit(),
         on_progress=lambda done, total: emit(Progressed("decoding", done, total)),
     )
-    _say_what_was_kept(store, emit)
-    return FromScratch(plan.network.model, recipe, dataset, store.pixels, deadline)
+    _say_what_was_kept(store, emit, new=new)
+    assert plan.build is not None  # noqa: S101 (one of the two is there)
+    return FromScratch(plan.build().model, recipe, dataset, store.pixels, deadline)
 
 
 def _deadline(recipe: Recipe) -> float | None:
@@ -291,7 +349,7 @@ def _deadline(recipe: Recipe) -> float | None:
     return None if recipe.budget_seconds is None else time.monotonic() + recipe.budget_seconds
 
 
-def _say_what_was_kept(store: Store, emit: Observer) -> None:
+def _say_what_was_kept(store: Store, emit: Observer, *, new: bool) -> None:
     if store.folder is None:
         emit(
             Noted(
@@ -300,7 +358,7 @@ def _say_what_was_kept(store: Store, emit: Observer) -> None:
             )
         )
         return
-    if store.was_cached:
+    if store.was_cached and not new:
         return
     emit(
         Noted(

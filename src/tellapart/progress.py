@@ -1,7 +1,12 @@
-"""An observer that shows a run in the terminal: notes, bars and a line an epoch, on stderr."""
+"""An observer that shows a run in the terminal, on stderr.
+
+Notes and bars; each epoch's figures and what they say; the losses as a chart when training ends;
+and what was found wrong, with the command that helps.
+"""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -15,8 +20,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from tellapart.cli.output import printable
+from tellapart.explanation.training import loss_chart, observe
 from tellapart.training.events import (
     BatchEnded,
+    Diagnosed,
     EpochEnded,
     Event,
     Exported,
@@ -29,6 +37,9 @@ from tellapart.training.events import (
     TrainingEnded,
 )
 
+CHART_WIDTH = 72
+"""Wider says no more, and a log is read at any width."""
+
 
 class TerminalProgress:
     """Shows events as they come: bars on a terminal, plain lines elsewhere."""
@@ -38,6 +49,8 @@ class TerminalProgress:
         self._bar: Progress | None = None
         self._stage = ""
         self._task: Any = None
+        self._classes: int | None = None
+        self._epochs: list[dict[str, float]] = []
 
     def __call__(self, event: Event) -> None:
         """Shows one event."""
@@ -52,7 +65,7 @@ class TerminalProgress:
             case BatchEnded():
                 self._advance_epoch(event)
             case EpochEnded():
-                self._say(describe_epoch(event))
+                self._show_epoch(event)
             case HeadFitted():
                 self._end_bar()
                 self._say(describe_head(event))
@@ -65,11 +78,15 @@ class TerminalProgress:
                     f"pictures (largest difference {event.max_difference:.1g}).",
                     "dim",
                 )
+            case Diagnosed():
+                self._end_bar()
+                self._show_diagnosis(event)
             case RunFinished() | RunFailed():
                 self._end_bar()
 
     def _start(self, event: RunStarted) -> None:
         self._end_bar()
+        self._classes = event.classes
         parts = ", ".join(f"{count:,} {part}" for part, count in event.parts.items() if count)
         height, width = event.recipe["image_size"]
         self._say(
@@ -111,8 +128,36 @@ class TerminalProgress:
             self._task, total=total, description=title, completed=done, figures=figures
         )
 
+    def _show_epoch(self, event: EpochEnded) -> None:
+        row = {name: value for name, value in asdict(event).items() if value is not None}
+        self._epochs.append(row)
+        # Who joins in the middle knows no best epoch so far.
+        from_the_start = self._epochs[0]["epoch"] == 1
+        seen = observe(self._epochs, classes=self._classes) if from_the_start else ""
+        pieces = [_figures(event), _speed(event), seen]
+        for line in _lay_out(pieces, self.console.width if self.console.is_terminal else None):
+            self._say(line)
+
+    def _show_chart(self) -> None:
+        if len(self._epochs) < 2:
+            return
+        width = min(CHART_WIDTH, self.console.width) if self.console.is_terminal else CHART_WIDTH
+        chart = loss_chart(self._epochs, width=width)
+        if not _can_show(chart, self.console.encoding):
+            chart = loss_chart(self._epochs, width=width, ascii_only=True)
+        self._say(f"\n{chart}\n")
+
+    def _show_diagnosis(self, event: Diagnosed) -> None:
+        title = event.topic[:1].upper() + event.topic[1:]
+        self._say(f"\n{title}. {event.text}", "yellow" if event.level == "warning" else "")
+        for words, command in event.remedies:
+            self._say(f"  {words}:")
+            # Never broken in two: it is there to be copied.
+            self.console.print(f"    {printable(command)}", soft_wrap=True, markup=False)
+
     def _end_training(self, event: TrainingEnded) -> None:
         self._end_bar()
+        self._show_chart()
         if event.reason == "interrupted":
             kept = (
                 f"the weights of epoch {event.best_epoch} are kept, the best so far"
@@ -131,7 +176,9 @@ class TerminalProgress:
 
     def _say(self, text: str, style: str = "") -> None:
         self.console.print(
-            escape(text), style=style or None, soft_wrap=not self.console.is_terminal
+            escape(printable(text, keep="\n")),
+            style=style or None,
+            soft_wrap=not self.console.is_terminal,
         )
 
 
@@ -157,6 +204,10 @@ def describe_head(event: HeadFitted) -> str:
 
 def describe_epoch(event: EpochEnded) -> str:
     """One line with an epoch's figures."""
+    return f"{_figures(event)}  {_speed(event)}"
+
+
+def _figures(event: EpochEnded) -> str:
     width = len(str(event.epochs))
     text = (
         f"epoch {event.epoch:>{width}}/{event.epochs}  loss {event.loss:.4f}  "
@@ -164,4 +215,27 @@ def describe_epoch(event: EpochEnded) -> str:
     )
     if event.val_loss is not None and event.val_accuracy is not None:
         text += f"  val_loss {event.val_loss:.4f}  val_accuracy {event.val_accuracy:.3f}"
-    return f"{text}  {event.images_per_second:,.0f} images/s  {event.seconds:.1f} s"
+    return text
+
+
+def _speed(event: EpochEnded) -> str:
+    return f"{event.images_per_second:,.0f} images/s  {event.seconds:.1f} s"
+
+
+def _lay_out(pieces: list[str], width: int | None) -> list[str]:
+    """Joins pieces to lines that fit the width; what follows the first line is indented."""
+    lines = [pieces[0]]
+    for piece in filter(None, pieces[1:]):
+        if width is None or len(f"{lines[-1]}  {piece}") <= width:
+            lines[-1] += f"  {piece}"
+        else:
+            lines.append(f"  {piece}")
+    return lines
+
+
+def _can_show(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

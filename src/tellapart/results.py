@@ -92,6 +92,8 @@ class Prediction:
         probability: its probability, 0 to 1.
         probabilities: (classes,) float32, in the order of `class_names`.
         class_names: all classes, in the classifier's order.
+        unsure: whether the probability is below what the classifier answers from; the label is
+            then its best guess.
     """
 
     source: str
@@ -99,15 +101,30 @@ class Prediction:
     probability: float
     probabilities: npt.NDArray[np.float32] = field(repr=False)
     class_names: tuple[str, ...] = field(repr=False)
+    unsure: bool = False
 
     @classmethod
     def of(
-        cls, source: str, probabilities: npt.NDArray[np.float32], class_names: tuple[str, ...]
+        cls,
+        source: str,
+        probabilities: npt.NDArray[np.float32],
+        class_names: tuple[str, ...],
+        *,
+        threshold: float = 0.0,
     ) -> Prediction:
-        """Makes the prediction that belongs to a row of probabilities."""
+        """Makes the prediction that belongs to a row of probabilities.
+
+        Below the threshold it is unsure.
+        """
         best = int(np.argmax(probabilities))
+        probability = float(probabilities[best])
         return cls(
-            source, class_names[best], float(probabilities[best]), probabilities, class_names
+            source,
+            class_names[best],
+            probability,
+            probabilities,
+            class_names,
+            unsure=probability < threshold,
         )
 
     def top(self, k: int = 5) -> list[tuple[str, float]]:
@@ -119,11 +136,12 @@ class Prediction:
         return [(self.class_names[i], float(self.probabilities[i])) for i in order]
 
     def to_json(self, k: int = 5) -> dict[str, Any]:
-        """Returns source, label, probability and the top classes."""
+        """Returns source, label, probability, whether it is unsure, and the top classes."""
         return {
             "source": self.source,
             "label": self.label,
             "probability": self.probability,
+            "unsure": self.unsure,
             "top": [{"label": name, "probability": p} for name, p in self.top(k)],
         }
 

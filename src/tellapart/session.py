@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,14 +21,18 @@ from tellapart.classifier import NamedPicture
 from tellapart.data.dataset import Dataset, Excluded
 from tellapart.data.split import Split, write_split_csv
 from tellapart.errors import TellapartError
+from tellapart.evaluation.diagnosis import diagnose, gather_facts
 from tellapart.evaluation.overlap import Overlap, measure_overlap
+from tellapart.evaluation.trust import Trust, establish_trust
 from tellapart.files import write_error, write_json
 from tellapart.results import Evaluation
 from tellapart.runs import RunFolder
 from tellapart.training.events import (
     UNRECORDED,
+    Diagnosed,
     Event,
     Exported,
+    Noted,
     Observer,
     Progressed,
     RunFailed,
@@ -54,6 +59,7 @@ class Run:
         history: a row an epoch, as in `results.csv`.
         interrupted: whether Ctrl-C ended training before its last epoch.
         overlap: test pictures that training has seen a copy of; None where there are none.
+        trust: how the probabilities were calibrated, and when the classifier is unsure.
     """
 
     path: Path
@@ -62,6 +68,7 @@ class Run:
     history: list[dict[str, float]] = field(repr=False)
     interrupted: bool = False
     overlap: Overlap | None = None
+    trust: Trust | None = field(default=None, repr=False)
     _model: Any = field(default=None, repr=False)
 
     @cached_property
@@ -124,8 +131,10 @@ class Session:
     about_data: DataFacts
     emit: Broadcast
     started: float
+    asked: dict[str, Any] | None = None
     info: dict[str, Any] = field(default_factory=dict)
     overlap: Overlap | None = None
+    trust: Trust | None = None
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -153,16 +162,18 @@ class Session:
             read_results(self.folder.file(runs.RESULTS_CSV)),
             end.reason == "interrupted",
             self.overlap,
+            self.trust,
             self.approach.model,
         )
 
     def _conclude(self, end: TrainingEnded) -> Evaluation:
         """What follows training; Ctrl-C in here must be pressed twice to give the run up."""
         self.approach.save_model(self.folder.file(runs.MODEL_KERAS))
-        probabilities = self.approach.predict(self.parts.test)
-        evaluation = self._evaluate(probabilities)
+        trust = self._establish_trust()
+        probabilities = trust.probabilities
+        evaluation = self._evaluate(trust)
         self._plot(probabilities, evaluation)  # while Keras may still be at work elsewhere
-        self._export(probabilities, evaluation)
+        self._export(trust, evaluation)
         self._trace()
         self._finish(evaluation, end)
         return evaluation
@@ -178,6 +189,7 @@ class Session:
             "status": "running",
             "started": runs.now(),
             "recipe": self.recipe.to_json(),
+            "asked": self.asked,
             "data": {
                 "name": self.dataset.name,
                 "location": self.dataset.location,
@@ -201,19 +213,40 @@ class Session:
         self.emit.join(EventLog(self.folder.file(runs.EVENTS_JSONL)))
         self.emit.join(ResultsTable(self.folder.file(runs.RESULTS_CSV)))
         self.emit(
-            RunStarted(str(self.folder.path), self.dataset.name, sizes, self.recipe.to_json())
+            RunStarted(
+                str(self.folder.path),
+                self.dataset.name,
+                sizes,
+                self.recipe.to_json(),
+                len(self.dataset.class_names),
+            )
         )
 
-    def _evaluate(self, probabilities: Probabilities) -> Evaluation:
+    def _establish_trust(self) -> Trust:
+        """Calibrates on pictures that are neither trained nor tested on."""
+        unseen = self.approach.unseen(self.parts)
+        probabilities = self.approach.predict(self.parts.test)
+        labels = self.dataset.labels[self.parts.test]
+        trust = establish_trust(
+            unseen.probabilities, unseen.labels, unseen.part, probabilities, labels
+        )
+        self.emit(Noted(trust.calibration.notes[0]))
+        self.emit(Noted(trust.unsure.note))
+        return trust
+
+    def _evaluate(self, trust: Trust) -> Evaluation:
         from tellapart.evaluation.metrics import evaluate
         from tellapart.evaluation.predictions import write_predictions_csv
 
+        probabilities = trust.probabilities
         labels = self.dataset.labels[self.parts.test]
         sources = [self.dataset.paths[i] for i in self.parts.test]
         evaluation = evaluate(
             probabilities, labels, class_names=self.dataset.class_names, sources=sources
         )
-        write_json(self.folder.file(runs.EVALUATION_JSON), evaluation.to_json())
+        figures = evaluation.to_json() | trust.to_json()
+        write_json(self.folder.file(runs.EVALUATION_JSON), figures)
+        self.trust = trust
         self.info["accuracy"] = evaluation.accuracy.to_json()
         self.overlap = measure_overlap(probabilities, labels, self._seen_before())
         self.info["overlap"] = self.overlap and self.overlap.to_json()
@@ -233,13 +266,16 @@ class Session:
         used = np.concatenate([self.parts.train, self.parts.validation, self.parts.calibration])
         return np.isin(groups[self.parts.test], groups[used])
 
-    def _export(self, probabilities: Probabilities, evaluation: Evaluation) -> None:
+    def _export(self, trust: Trust, evaluation: Evaluation) -> None:
         """Writes `classifier.onnx`, but only once it has proven equal to the network."""
         from tellapart.export.parity import check_parity, sample
 
         bundle = Bundle(
             class_names=self.dataset.class_names,
             image_spec=self.recipe.image_spec,
+            temperature=trust.calibration.temperature,
+            unsure=trust.unsure.to_json(),
+            sets=tuple(rule.to_json() for rule in trust.sets),
             provenance={
                 "data": self.dataset.name,
                 "data_fingerprint": self.about_data.fingerprint,
@@ -254,9 +290,9 @@ class Session:
         candidate = path.with_name("unproven.onnx")
         try:
             self.approach.export(bundle, candidate)
-            chosen = sample(len(probabilities), self.recipe.image_spec)
+            chosen = sample(len(trust.probabilities), self.recipe.image_spec)
             pictures = self._raw_pictures(self.parts.test[chosen])
-            parity = check_parity(candidate, pictures, probabilities[chosen])
+            parity = check_parity(candidate, pictures, trust.probabilities[chosen])
             self.approach.prove()
             candidate.replace(path)
         except OSError as error:
@@ -330,11 +366,26 @@ class Session:
             "training": asdict(end),
             "seconds": round(seconds, 2),
         }
+        self._diagnose(evaluation)
         self.folder.write_info(self.info)
         self.emit(RunFinished(str(self.folder.path), evaluation.accuracy.to_json(), seconds))
 
+    def _diagnose(self, evaluation: Evaluation | None) -> None:
+        """Says in words what went wrong in the training, or could go better."""
+        history = read_results(self.folder.file(runs.RESULTS_CSV))
+        facts = gather_facts(self.info, history, evaluation.to_json() if evaluation else None)
+        found = diagnose(facts)
+        self.info["diagnosis"] = [diagnosis.to_json() for diagnosis in found]
+        for diagnosis in found:
+            self.emit(
+                Diagnosed(diagnosis.topic, diagnosis.level, diagnosis.text, diagnosis.remedies)
+            )
+
     def _mark_failed(self, status: runs.Status, error: str | None) -> None:
         self.info |= {"status": status, "ended": runs.now(), "error": error}
+        if status == "failed":
+            with contextlib.suppress(Exception):  # the first error is the one to show
+                self._diagnose(None)
         try:
             self.folder.write_info(self.info)
             self.emit(RunFailed(error or status))

@@ -16,6 +16,7 @@ import tellapart as ta
 from tellapart import runs
 from tellapart.approaches.keras_process import KerasProcess
 from tellapart.errors import ModelError, UsageError
+from tellapart.evaluation.calibration import apply_temperature
 from tellapart.training.events import Event, HeadFitted, Noted, Progressed
 from tests.conftest import save_picture
 
@@ -117,7 +118,8 @@ def test_the_keras_file_and_the_classifier_file_are_one_function(
     pixels = np.stack([decode(file, classifier.image_spec) for file in files])
     model = keras.saving.load_model(finished["folder"] / runs.MODEL_KERAS, compile=False)
     assert model.input_shape == (None, 32, 32, 3)
-    assert np.abs(model.predict(pixels, verbose=0) - classifier.probabilities(pixels)).max() < 1e-4
+    calibrated = apply_temperature(model.predict(pixels, verbose=0), classifier.bundle.temperature)
+    assert np.abs(calibrated - classifier.probabilities(pixels)).max() < 1e-4
     said = [answer.probabilities for answer in classifier.predict(files)]
     assert np.abs(np.array(said) - classifier.probabilities(pixels)).max() < 1e-5
 

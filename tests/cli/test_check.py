@@ -81,6 +81,80 @@ def test_counts_by_part(run: Run, tmp_path: Path) -> None:
     assert ["all", "40", "20", "60"] in rows
 
 
+@pytest.fixture
+def mislabelled(colour_folder: Path) -> Path:
+    """`colour_folder` with a blue picture among the red ones."""
+    (colour_folder / "blue" / "07.png").rename(colour_folder / "red" / "is blue.png")
+    return colour_folder
+
+
+def test_suspicious_labels_on_request(run: Run, mislabelled: Path) -> None:
+    assert "uspicious" not in run("check", mislabelled).out
+    done = run("check", mislabelled, "--suspicious")
+    assert done.code == 0
+    assert "36 labels judged by features of efficientnet-lite0 at 96x96" in done.err
+    assert "Suspicious labels: 1. The lower the score, the more so." in done.out
+    rows = [line.split() for line in done.out.splitlines() if line.strip()]
+    (found,) = [row for row in rows if row[0] == "red/is"]
+    assert found[:4] == ["red/is", "blue.png", "red", "blue"]
+    assert 0 <= float(found[4]) < 0.14
+    document = json.loads(run("check", mislabelled, "--suspicious", "--json").out)
+    (entry,) = document["suspicious_labels"]["labels"]
+    assert (entry["path"], entry["label"], entry["suggested"]) == ("red/is blue.png", "red", "blue")
+    assert document["suspicious_labels"]["judged"] == 36
+
+
+def test_labels_are_written_corrected_and_passed_back(
+    run: Run, mislabelled: Path, tmp_path: Path
+) -> None:
+    file, sheet = tmp_path / "wrong.csv", tmp_path / "wrong.png"
+    done = run("check", mislabelled, "--labels-out", file, "--labels-sheet", sheet)
+    assert "wrong.csv lists 1 labels. Correct its column `label`" in done.err
+    assert f"tellapart train {mislabelled} --labels {file}" in done.err
+    assert "wrong.png shows 1 of 1 pictures." in done.err
+    header, row = file.read_text().splitlines()
+    assert header == "path,label,suggested,score"
+    assert row.startswith("red/is blue.png,red,blue,0.")
+    file.write_text(f"{header}\n{row.replace(',red,', ',blue,')}\n")
+    again = run("check", mislabelled, "--labels", file, "--suspicious")
+    assert f"1 label is taken from {file}." in again.err
+    assert "No label is suspicious." in again.out
+    rows = [line.split() for line in again.out.splitlines() if line.strip()]
+    assert ["blue", "12"] in rows
+    assert sorted(path.name for path in (mislabelled / "red").iterdir())[-1] == "is blue.png"
+
+
+def test_label_files_are_never_overwritten_unasked(
+    run: Run, colour_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.csv").write_text("my corrections")
+    done = run("check", colour_folder, "--labels-out", tmp_path / "mine.csv")
+    assert done.code == 2
+    assert "mine.csv exists. Add --force to replace it" in done.err
+    assert (tmp_path / "mine.csv").read_text() == "my corrections"
+    done = run("check", colour_folder, "--labels-out", tmp_path / "mine.txt")
+    assert "mine.txt: the labels are CSV. Name a file that ends in .csv." in done.err
+    done = run("check", colour_folder, "--labels-sheet", tmp_path / "mine.jpg")
+    assert "mine.jpg: the sheet is a PNG. Name a file that ends in .png." in done.err
+
+
+def test_too_few_pictures_to_judge_labels(run: Run, colour_folder: Path) -> None:
+    for number in range(2, 12):
+        for name in ("blue", "green", "red"):
+            (colour_folder / name / f"{number:02}.png").unlink()
+    done = run("check", colour_folder, "--suspicious")
+    assert done.code == 0
+    assert "too few pictures a class to judge their labels: at least 3 are needed" in done.err
+    assert "No label is suspicious" not in done.out
+
+
+def test_labels_that_do_not_fit(run: Run, colour_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("path,label\nblue/00.png,bleu\n")
+    done = run("check", colour_folder, "--labels", tmp_path / "labels.csv")
+    assert (done.code, done.out) == (1, "")
+    assert "line 2: there is no class 'bleu'. Did you mean 'blue'?" in done.err
+
+
 def test_data_that_is_not_there(run: Run) -> None:
     done = run("check", "absent")
     assert done.code == 1

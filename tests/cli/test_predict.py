@@ -17,6 +17,7 @@ import pytest
 
 from tests.cli.conftest import Outcome, Run
 from tests.test_classifier import LIGHT, run_python
+from tests.tiny_classifier import save_classifier
 
 ALL = ["photos/blue.png", "photos/broken.jpg", "photos/deeper/green.PNG", "photos/red.png"]
 
@@ -35,9 +36,9 @@ def sources(done: Outcome) -> list[str]:
 def test_csv_exactly(run: Run, here: Path) -> None:
     done = run("predict", "run", "photos/red.png", "photos/absent.png", "--format", "csv", "-k2")
     assert done.out == (
-        "source,label,probability,label_2,probability_2,error\n"
-        "photos/red.png,red,0.800000,blue,0.100000,\n"
-        "photos/absent.png,,,,,no such file or directory\n"
+        "source,label,probability,label_2,probability_2,unsure,error\n"
+        "photos/red.png,red,0.800000,blue,0.100000,false,\n"
+        "photos/absent.png,,,,,,no such file or directory\n"
     )
     assert (done.code, done.err) == (1, "1 of 2 pictures failed.\n")
 
@@ -50,6 +51,7 @@ def test_json_lines(run: Run, here: Path) -> None:
         "source": "photos/red.png",
         "label": "red",
         "probability": pytest.approx(0.8),
+        "unsure": False,
         "top": [{"label": "red", "probability": pytest.approx(0.8)}],
     }
 
@@ -374,3 +376,35 @@ def test_tensorflow_and_keras_are_never_imported(here: Path) -> None:
     print({"tensorflow", "keras", "onnx", "sklearn", "matplotlib"} & set(sys.modules))
     """
     assert run_python(code, allowed=CLI).endswith("\nset()\n")
+
+
+# --- Unsure -------------------------------------------------------------------------------------
+
+
+def test_below_the_threshold_the_answer_is_unsure(run: Run, here: Path) -> None:
+    # A pure red picture is red with a probability of 0.8; see tests/tiny_classifier.py.
+    save_classifier(here / "sure" / "classifier.onnx", unsure={"threshold": 0.81})
+    table = run("predict", "sure", "photos/red.png")
+    assert "unsure (red?)" in table.out
+    found = json.loads(run("predict", "sure", "photos/red.png", "--json").out)["predictions"][0]
+    assert (found["label"], found["unsure"]) == ("red", True)
+    (row,) = rows(run("predict", "sure", "photos/red.png", "--format", "csv"))
+    assert (row["label"], row["unsure"]) == ("red", "true")
+    save_classifier(here / "less" / "classifier.onnx", unsure={"threshold": 0.79})
+    assert "unsure" not in run("predict", "less", "photos/red.png").out
+
+
+def test_sets_of_classes(run: Run, here: Path) -> None:
+    # Red has 0.8, the others 0.1 each: 1 - 0.1 = 0.9.
+    rules = ({"coverage": 0.9, "quantile": 0.5}, {"coverage": 0.95, "quantile": 0.91})
+    save_classifier(here / "sets" / "classifier.onnx", sets=rules)
+    narrow = run("predict", "sets", "photos/red.png", "--json", "--sets", "0.9").out
+    assert json.loads(narrow)["predictions"][0]["set"] == ["red"]
+    (row,) = rows(
+        run("predict", "sets", "photos/red.png", "--format", "csv", "-k1", "--sets", "0.95")
+    )
+    assert json.loads(row["set"]) == ["red", "blue", "green"]
+    assert "red, blue, green" in run("predict", "sets", "photos/red.png", "--sets", "0.95").out
+    wrong = run("predict", "sets", "photos/red.png", "--sets", "0.99")
+    assert wrong.code == 2
+    assert "has no prediction sets with a coverage of 0.99: it has 0.9, 0.95." in wrong.err

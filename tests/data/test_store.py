@@ -15,10 +15,10 @@ from PIL import Image
 
 from tellapart.data import columns as columns_module
 from tellapart.data import load, open_store
-from tellapart.data import store as store_module
 from tellapart.data import sweep as sweep_module
 from tellapart.data.columns import open_column
 from tellapart.data.dataset import Dataset
+from tellapart.data.decoding import make_rows
 from tellapart.data.store import pixel_measure
 from tellapart.data.streaming import StreamedPixels
 from tellapart.errors import DataError
@@ -47,7 +47,7 @@ def test_the_second_time_nothing_is_decoded(
 ) -> None:
     dataset = load(colour_folder)
     first = open_store(dataset, SPEC)
-    monkeypatch.delattr(store_module, "decode")
+    monkeypatch.delattr(sweep_module, "make_rows")
     second = open_store(load(colour_folder), SPEC)
     assert second.was_cached
     assert second.folder == first.folder
@@ -86,11 +86,11 @@ def test_only_new_pictures_are_decoded(
     Image.new("RGB", (12, 12), "orange").save(colour_folder / "red" / "new.png")
     names: list[str] = []
 
-    def counted(raw: Any, spec: ImageSpec, name: str) -> Any:
-        names.append(name)
-        return decode(raw, spec, name)
+    def counted(maker: Any, raws: Any, asked: Any) -> Any:
+        names.extend(asked)
+        return make_rows(maker, raws, asked)
 
-    monkeypatch.setattr(store_module, "decode", counted)
+    monkeypatch.setattr(sweep_module, "make_rows", counted)
     dataset = load(colour_folder)
     after = open_store(dataset, SPEC)
     assert names == ["red/new.png"]
@@ -181,11 +181,10 @@ def test_none_can_be_decoded(colour_folder: Path, own_cache: Path) -> None:
 def test_progress(colour_folder: Path) -> None:
     seen: list[tuple[int, int]] = []
     open_store(load(colour_folder), SPEC, on_progress=lambda *step: seen.append(step))
-    assert seen == [(32, 36), (36, 36)]
+    assert seen == [(36, 36)]
 
 
 def with_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_module, "THREADS_FROM_PIXELS", 0)
     monkeypatch.setattr(sweep_module, "CHUNK_PICTURES", 3)
     monkeypatch.setattr(sweep_module, "usable_cores", lambda: 4)
 
@@ -193,6 +192,7 @@ def with_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_threads_change_nothing(colour_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (colour_folder / "green" / "05.png").write_bytes(b"broken")
     dataset = load(colour_folder)
+    monkeypatch.setattr(sweep_module, "usable_cores", lambda: 1)
     first = open_store(dataset, SPEC)
     assert first.folder is not None
     shutil.rmtree(first.folder)
@@ -217,9 +217,9 @@ def test_interrupted(
         if done > 3:
             raise error
 
-    if threads:
-        with_threads(monkeypatch)
-    monkeypatch.setattr(sweep_module, "CHUNK_PICTURES", 3)
+    with_threads(monkeypatch)
+    if not threads:
+        monkeypatch.setattr(sweep_module, "usable_cores", lambda: 1)
     dataset = load(colour_folder)
     with pytest.raises(error):
         open_store(dataset, SPEC, on_progress=interrupt)

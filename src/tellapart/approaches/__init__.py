@@ -5,6 +5,7 @@ A `Session` records a run, whichever way it takes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,11 +15,28 @@ import numpy.typing as npt
 from tellapart.bundle import Bundle
 from tellapart.data.split import Split
 from tellapart.data.streaming import PixelRows
+from tellapart.evaluation.calibration import FittedPart
 from tellapart.training.events import Observer, TrainingEnded
 from tellapart.training.interruption import Interruption
 
 Probabilities = npt.NDArray[np.float32]
 """(pictures, classes); each row sums to 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Unseen:
+    """What is said of pictures that were not trained on and are not tested on.
+
+    Attributes:
+        probabilities: (k, classes) float32; by cross-validation, each by the fold that did not
+            learn from the picture.
+        labels: (k,) int64, their actual classes.
+        part: which pictures they are.
+    """
+
+    probabilities: Probabilities = field(repr=False)
+    labels: npt.NDArray[np.int64] = field(repr=False)
+    part: FittedPart
 
 
 class Approach(Protocol):
@@ -50,6 +68,10 @@ class Approach(Protocol):
 
     def predict(self, indices: npt.NDArray[np.int64]) -> Probabilities:
         """What the trained network makes of those pictures."""
+        ...
+
+    def unseen(self, parts: Split) -> Unseen:
+        """What probabilities are calibrated on: the calibration part or what stands in for it."""
         ...
 
     def save_model(self, path: Path) -> None:

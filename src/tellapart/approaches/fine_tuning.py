@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tellapart.approaches import Approach, Probabilities
+from tellapart.approaches import Approach, Probabilities, Unseen
 from tellapart.approaches.scratch import FromScratch
 from tellapart.approaches.transfer import FeatureHead
 from tellapart.bundle import Bundle
@@ -95,6 +95,10 @@ class FineTuning:
     def predict(self, indices: npt.NDArray[np.int64]) -> Probabilities:
         """See `Approach`."""
         return self._kept.predict(indices)
+
+    def unseen(self, parts: Split) -> Unseen:
+        """See `Approach`."""
+        return self._kept.unseen(parts)
 
     def save_model(self, path: Path) -> None:
         """See `Approach`."""

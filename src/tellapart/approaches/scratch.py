@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tellapart.approaches import Probabilities
+from tellapart.approaches import Probabilities, Unseen
 from tellapart.bundle import Bundle
 from tellapart.data.dataset import Dataset
 from tellapart.data.split import Split
 from tellapart.data.streaming import PixelRows
+from tellapart.evaluation.calibration import FittedPart
 from tellapart.files import atomic_path
 from tellapart.models.backend import import_keras
 from tellapart.training import trainer
@@ -91,6 +92,12 @@ class FromScratch:
     def predict(self, indices: npt.NDArray[np.int64]) -> Probabilities:
         """See `Approach`."""
         return trainer.predict(self.model, self.pixels, indices)
+
+    def unseen(self, parts: Split) -> Unseen:
+        """The calibration part, or else the validation part, which training only watched."""
+        part: FittedPart = "calibration part" if len(parts.calibration) else "validation part"
+        indices = parts.calibration if len(parts.calibration) else parts.validation
+        return Unseen(self.predict(indices), self._dataset.labels[indices], part)
 
     def save_model(self, path: Path) -> None:
         """See `Approach`."""

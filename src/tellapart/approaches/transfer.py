@@ -17,17 +17,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tellapart.approaches import Probabilities
+from tellapart.approaches import Probabilities, Unseen
 from tellapart.approaches.keras_process import KerasProcess
 from tellapart.bundle import Bundle
 from tellapart.data.columns import Measure, open_column
 from tellapart.data.dataset import Dataset
 from tellapart.data.split import Split
+from tellapart.data.store import pixel_maker
 from tellapart.data.streaming import PixelRows, StreamedPixels
 from tellapart.errors import ExportError
 from tellapart.export.parity import TOLERANCE, sample_evenly
 from tellapart.files import write_with
-from tellapart.images import ImageSpec, Raw, decode
+from tellapart.images import ImageSpec
 from tellapart.models.backbones import Backbone
 from tellapart.models.backbones.engine import FeatureExtractor
 from tellapart.models.head import Head, fit_head
@@ -66,6 +67,7 @@ class FeatureHead:
         self._pixels = StreamedPixels(dataset, recipe.image_spec, failures)
         self._features: npt.NDArray[np.float32] = np.empty((0, 0), np.float32)
         self._head: Head | None = None
+        self._fitted_to: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._proven_on: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._stages: list[dict[str, Any]] | None = None
 
@@ -105,6 +107,7 @@ class FeatureHead:
         """Fits the head to those pictures, whose features are known."""
         from threadpoolctl import threadpool_limits
 
+        self._fitted_to = train
         labels, classes = self._dataset.labels[train], len(self._dataset.class_names)
         weights = None
         if self._recipe.class_weight == "balanced":
@@ -124,6 +127,19 @@ class FeatureHead:
     def predict(self, indices: npt.NDArray[np.int64]) -> Probabilities:
         """The head on the features."""
         return self.head.probabilities(self._features[indices])
+
+    def unseen(self, parts: Split) -> Unseen:
+        """The calibration part, or else what cross-validation held out of the training part."""
+        labels = self._dataset.labels
+        if len(parts.calibration):
+            rows = parts.calibration
+            return Unseen(self.predict(rows), labels[rows], "calibration part")
+        held_out = self.head.held_out
+        if held_out is None:
+            none = np.empty((0, len(self._dataset.class_names)), np.float32)
+            return Unseen(none, labels[:0], "cross-validation")
+        rows = self._fitted_to[held_out.indices]
+        return Unseen(held_out.probabilities, labels[rows], "cross-validation")
 
     def save_model(self, path: Path) -> None:
         """Has Keras put backbone and head together, and begin with the proof."""
@@ -194,11 +210,8 @@ class FeatureHead:
 
 
 def feature_measure(backbone: Backbone, spec: ImageSpec) -> Measure:
-    """What makes a picture's features: decoded in threads, computed by the fastest engine."""
+    """What makes a picture's features: decoded in processes, computed by the fastest engine."""
     extractor: list[FeatureExtractor] = []  # made when the first picture is new
-
-    def pixels(raw: Raw, name: str) -> npt.NDArray[np.uint8]:
-        return decode(raw, spec, name)
 
     def features(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         if not extractor:
@@ -206,4 +219,5 @@ def feature_measure(backbone: Backbone, spec: ImageSpec) -> Measure:
         return extractor[0].features(pictures)
 
     about = {"backbone": backbone.key, "spec": spec.to_json()}
-    return Measure("features", about, (backbone.features,), np.float32, pixels, features)
+    shape = (backbone.features,)
+    return Measure("features", about, shape, np.float32, pixel_maker(spec), features)

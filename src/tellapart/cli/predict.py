@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Literal, TextIO
@@ -82,6 +83,14 @@ def predict(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the file of --output if it exists.")
     ] = False,
+    sets: Annotated[
+        float | None,
+        typer.Option(
+            metavar="COVERAGE",
+            help="Also show a set of classes that holds the right one with this probability: 0.8, "
+            "0.9, 0.95 or 0.99.",
+        ),
+    ] = None,
     null: Annotated[
         bool,
         typer.Option("--null", "-0", help="The list on stdin is separated by NUL, not by lines."),
@@ -106,6 +115,8 @@ def predict(
     from tellapart.classifier import Classifier
 
     loaded = Classifier.load(classifier)
+    if sets is not None:
+        loaded.quantile(sets)  # one that it does not have shows now
     found: Iterable[str | FailedPrediction] = _find(paths, null)
     if STDIN not in paths:
         found = list(found)  # names alone, so that the progress bar knows how many there are
@@ -119,7 +130,8 @@ def predict(
         _open_output(output) as stream,
     ):
         tally = _Tally(loaded.predict_stream(found, batch_size=batch_size), progress)
-        _write(chosen, tally, stream, loaded, top_k)
+        view = _View(min(top_k, len(loaded.class_names)), loaded, sets)
+        _write(chosen, tally, stream, view)
     if not tally.count:
         raise DataError("The list on stdin is empty: expected a path a line.")
     if tally.failed:
@@ -283,78 +295,108 @@ def _open_output(output: Path | None) -> Iterator[TextIO]:
         yield stream
 
 
-def _write(
-    format_: Format, answers: _Tally, stream: TextIO, classifier: Classifier, top_k: int
-) -> None:
-    top_k = min(top_k, len(classifier.class_names))
+@dataclass(frozen=True)
+class _View:
+    """What is shown of an answer.
+
+    Attributes:
+        top_k: so many classes.
+        classifier: the one that answers.
+        coverage: of the prediction sets; None: none are shown.
+    """
+
+    top_k: int
+    classifier: Classifier
+    coverage: float | None
+
+    def set_of(self, answer: Prediction) -> list[str]:
+        assert self.coverage is not None  # noqa: S101 (asked for only then)
+        return list(self.classifier.prediction_set(answer, self.coverage))
+
+
+def _write(format_: Format, answers: _Tally, stream: TextIO, view: _View) -> None:
     if format_ == "csv":
-        _write_csv(answers, stream, top_k)
+        _write_csv(answers, stream, view)
     elif format_ == "jsonl":
-        _write_json_lines(answers, stream, top_k)
+        _write_json_lines(answers, stream, view)
     elif format_ == "json":
-        _write_json(answers, stream, top_k, str(classifier.path))
+        _write_json(answers, stream, view)
     else:
-        _write_table(answers, stream, top_k, answers.progress.hide)
+        _write_table(answers, stream, view, answers.progress.hide)
 
 
-def _write_csv(answers: Answers, stream: TextIO, top_k: int) -> None:
+def _write_csv(answers: Answers, stream: TextIO, view: _View) -> None:
     from tellapart.results import FailedPrediction
 
     writer = csv.writer(stream, lineterminator="\n")
     further = [
-        f"{column}_{rank}" for rank in range(2, top_k + 1) for column in ("label", "probability")
+        f"{column}_{rank}"
+        for rank in range(2, view.top_k + 1)
+        for column in ("label", "probability")
     ]
-    writer.writerow(["source", "label", "probability", *further, "error"])
+    sets = ["set"] if view.coverage is not None else []
+    writer.writerow(["source", "label", "probability", *further, "unsure", *sets, "error"])
     for answer in answers:
         if isinstance(answer, FailedPrediction):
-            writer.writerow([answer.source, *[""] * 2 * top_k, answer.error])
+            empty = [""] * (2 * view.top_k + 1 + len(sets))
+            writer.writerow([answer.source, *empty, answer.error])
         else:
-            cells = [cell for name, p in answer.top(top_k) for cell in (name, f"{p:.6f}")]
+            cells = [cell for name, p in answer.top(view.top_k) for cell in (name, f"{p:.6f}")]
+            cells.append("true" if answer.unsure else "false")
+            # As JSON: a class name may hold any separator.
+            cells += [json.dumps(view.set_of(answer), ensure_ascii=False)] if sets else []
             writer.writerow([answer.source, *cells, ""])
         stream.flush()
 
 
-def _write_json_lines(answers: Answers, stream: TextIO, top_k: int) -> None:
+def _write_json_lines(answers: Answers, stream: TextIO, view: _View) -> None:
     for answer in answers:
-        stream.write(_item(answer, top_k) + "\n")
+        stream.write(_item(answer, view) + "\n")
         stream.flush()
 
 
-def _write_json(answers: _Tally, stream: TextIO, top_k: int, classifier: str) -> None:
+def _write_json(answers: _Tally, stream: TextIO, view: _View) -> None:
     """Writes one document, item by item, so that any number of pictures fits into memory."""
-    stream.write(f'{{\n"classifier": {json.dumps(classifier)},\n"predictions": [')
+    classifier = json.dumps(str(view.classifier.path))
+    stream.write(f'{{\n"classifier": {classifier},\n"predictions": [')
     separator = "\n"
     for answer in answers:
-        stream.write(separator + _item(answer, top_k))
+        stream.write(separator + _item(answer, view))
         separator = ",\n"
     stream.write(f'\n],\n"count": {answers.count},\n"failed": {answers.failed}\n}}\n')
     stream.flush()
 
 
-def _item(answer: Prediction | FailedPrediction, top_k: int) -> str:
+def _item(answer: Prediction | FailedPrediction, view: _View) -> str:
     from tellapart.results import FailedPrediction
 
-    value = answer.to_json() if isinstance(answer, FailedPrediction) else answer.to_json(top_k)
+    if isinstance(answer, FailedPrediction):
+        return json_text(answer.to_json(), "utf-8")
+    value = answer.to_json(view.top_k)
+    if view.coverage is not None:
+        value["set"] = view.set_of(answer)
     return json_text(value, "utf-8")
 
 
 def _write_table(
-    answers: Answers, stream: TextIO, top_k: int, before_page: Callable[[], None]
+    answers: Answers, stream: TextIO, view: _View, before_page: Callable[[], None]
 ) -> None:
-    rows = (_row(answer, top_k) for answer in answers)
+    columns = ["Picture", "Class", "Probability"] + ["Next"] * (view.top_k > 1)
+    columns += ["Set"] * (view.coverage is not None)
+    rows = (_row(answer, view, len(columns)) for answer in answers)
     while page := list(islice(rows, TABLE_PAGE)):
         before_page()
-        columns = ["Picture", "Class", "Probability"] + ["Next"] * (top_k > 1)
-        if any(len(row) > len(columns) for row in page):
-            columns.append("Error")
-        print_table(columns, page, right=["Probability"], file=stream)
+        errors = ["Error"] * any(len(row) > len(columns) for row in page)
+        print_table([*columns, *errors], page, right=["Probability"], file=stream)
 
 
-def _row(answer: Prediction | FailedPrediction, top_k: int) -> list[str]:
+def _row(answer: Prediction | FailedPrediction, view: _View, columns: int) -> list[str]:
     from tellapart.results import FailedPrediction
 
     if isinstance(answer, FailedPrediction):
-        return [answer.source, "-", "-", *["-"] * (top_k > 1), answer.error]
-    (label, probability), *others = answer.top(top_k)
+        return [answer.source, *["-"] * (columns - 1), answer.error]
+    (label, probability), *others = answer.top(view.top_k)
     further = ", ".join(f"{name} {p:.3f}" for name, p in others)
-    return [answer.source, label, f"{probability:.3f}", *([further] if others else [])]
+    said = f"unsure ({label}?)" if answer.unsure else label
+    row = [answer.source, said, f"{probability:.3f}", *([further] if view.top_k > 1 else [])]
+    return row + ([", ".join(view.set_of(answer))] if view.coverage is not None else [])

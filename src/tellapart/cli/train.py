@@ -212,6 +212,7 @@ def _print(run: Run, *, json: bool) -> None:
                 "accuracy": evaluation.accuracy.to_json(),
                 "balanced_accuracy": evaluation.to_json()["balanced_accuracy"],
                 "loss": evaluation.to_json()["loss"],
+                **(run.trust.to_json() if run.trust else {}),
                 "overlap": run.overlap and run.overlap.to_json(),
                 "interrupted": run.interrupted,
                 "recipe": run.recipe.to_json(),
@@ -221,9 +222,10 @@ def _print(run: Run, *, json: bool) -> None:
         return
     folder = shlex.quote(str(run.path))
     seen = "" if run.overlap is None else f"              {run.overlap}.\n"
+    answers = "" if run.trust is None else f"Answers       {run.trust}.\n"
     write_result(
         f"\nTest accuracy {run.evaluation.accuracy}, on {run.evaluation.accuracy.count:,} pictures "
-        f"that training never saw.\n{seen}Run folder    {run.path}\n\nTry next:\n"
+        f"that training never saw.\n{seen}{answers}Run folder    {run.path}\n\nTry next:\n"
         f"  tellapart predict {folder} PICTURE...\n"
         f"  tellapart trace {folder}\n"
     )

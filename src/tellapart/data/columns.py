@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -30,11 +30,12 @@ from tellapart.data.cache import (
     read_index,
 )
 from tellapart.data.dataset import Dataset
+from tellapart.data.decoding import Maker
 from tellapart.data.sweep import DIGEST_BYTES, Chunk, sweep
 from tellapart.data.wording import bullets
 from tellapart.errors import DataError
 from tellapart.files import write_json
-from tellapart.images import DECODING, Raw
+from tellapart.images import DECODING
 
 Rows = npt.NDArray[Any]
 
@@ -48,16 +49,16 @@ class Measure:
         about: equal kind and equal `about` (JSON) mean equal rows for equal pictures.
         shape: of a row.
         dtype: of a row; may be structured.
-        of: the raw picture and its name to a row, called in threads; raises `ImageError`.
-        then: where several pictures at a time are cheaper: what `of` made of k pictures, stacked,
-            to (k, *shape) rows. Called in one thread, in the order of the data set.
+        maker: what is made of each picture for itself.
+        then: where several pictures at a time are cheaper: what `maker` made of k pictures,
+            stacked, to (k, *shape) rows. Called in one thread, in the order of the data set.
     """
 
     kind: str
     about: Mapping[str, Any]
     shape: tuple[int, ...]
     dtype: npt.DTypeLike
-    of: Callable[[Raw, str], Rows] = field(repr=False)
+    maker: Maker = field(repr=False)
     then: Callable[[Rows], Rows] | None = field(default=None, repr=False)
 
     @property
@@ -117,7 +118,7 @@ def open_column(
     """Opens a column of a data set, making the rows that are not in the cache.
 
     Memory stays bounded however large the data set is: a few chunks of rows (`sweep.CHUNK_BYTES`
-    each, or one row), one picture being decoded for each thread, and a few hundred bytes for each
+    each, or one row), one picture being decoded for each core, and a few hundred bytes for each
     picture.
 
     Args:
@@ -141,6 +142,52 @@ def open_column(
             "was opened. Start again."
         )
     return built
+
+
+def make_together(
+    dataset: Dataset,
+    measures: Sequence[Measure],
+    maker: Maker,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> bool:
+    """Makes several columns while each picture is read once, for `open_column` to find.
+
+    Does nothing where the cache holds one of them, or a row for any of them: then only what is
+    new is to be made.
+
+    Args:
+        dataset: the pictures.
+        measures: of the columns; none has a `then`.
+        maker: makes the bytes of a row of each, one behind the other, in their order.
+        on_progress: see `open_column`.
+
+    Returns:
+        Whether they were made.
+
+    Raises:
+        DataError: see `open_column`.
+    """
+    if any(is_kept(dataset, measure) or _Known.load(measure) for measure in measures):
+        return False
+    with contextlib.ExitStack() as stack:
+        drafts = []
+        for measure in measures:
+            needed = (measure.row_bytes + DIGEST_BYTES) * len(dataset)
+            key = _column_key(dataset, measure)
+            draft = stack.enter_context(building(measure.kind, key, dataset.location, needed))
+            stream = stack.enter_context((draft.folder / "rows.npy").open("wb"))
+            _write_header(stream, (len(dataset), *measure.shape), measure.dtype)
+            drafts.append((draft, stream))
+        streams = [stream for _, stream in drafts]
+        sizes = [measure.row_bytes for measure in measures]
+        progress = on_progress or (lambda done, total: None)
+        digests, failures = _fill_together(streams, sizes, dataset, maker, progress)
+        _refuse_if_all_failed(dataset, failures)
+        for measure, (draft, stream) in zip(measures, drafts, strict=True):
+            stream.close()
+            _finish(draft, measure, digests, failures)
+    return True
 
 
 def is_kept(dataset: Dataset, measure: Measure) -> bool:
@@ -206,14 +253,43 @@ def _build(
         with (draft.folder / "rows.npy").open("wb") as stream:
             _write_header(stream, shape, measure.dtype)
             digests, failures, computed = _fill(stream, dataset, measure, known, on_progress)
-        if len(failures) == len(dataset):
-            raise DataError(
-                f"None of the {len(dataset):,} pictures in {dataset.location} can be decoded:"
-                f"{bullets([f'{dataset.paths[i]}: {reason}' for i, reason in failures.items()])}"
-            )
+        _refuse_if_all_failed(dataset, failures)
         _finish(draft, measure, digests, failures)
     known.discard_contained(digests)
     return computed
+
+
+def _refuse_if_all_failed(dataset: Dataset, failures: dict[int, str]) -> None:
+    if len(failures) == len(dataset):
+        raise DataError(
+            f"None of the {len(dataset):,} pictures in {dataset.location} can be decoded:"
+            f"{bullets([f'{dataset.paths[i]}: {reason}' for i, reason in failures.items()])}"
+        )
+
+
+def _fill_together(
+    streams: Sequence[IO[bytes]],
+    sizes: Sequence[int],
+    dataset: Dataset,
+    maker: Maker,
+    on_progress: Callable[[int, int], None],
+) -> tuple[npt.NDArray[np.uint8], dict[int, str]]:
+    digests = np.zeros((len(dataset), DIGEST_BYTES), dtype=np.uint8)
+    failures: dict[int, str] = {}
+    ends = np.cumsum(sizes)
+    done = 0
+    with contextlib.closing(sweep(dataset, maker, lambda digest: None)) as chunks:
+        for chunk in chunks:
+            rows = np.zeros((len(chunk), ends[-1]), np.uint8)
+            if chunk.made:
+                rows[list(chunk.made)] = np.stack(list(chunk.made.values()))
+            for stream, size, end in zip(streams, sizes, ends, strict=True):
+                stream.write(np.ascontiguousarray(rows[:, end - size : end]).data)
+            digests[done : done + len(chunk)] = chunk.digests
+            failures |= chunk.failures
+            done += len(chunk)
+            on_progress(done, len(dataset))
+    return digests, failures
 
 
 def _fill(
@@ -226,7 +302,7 @@ def _fill(
     digests = np.zeros((len(dataset), DIGEST_BYTES), dtype=np.uint8)
     failures: dict[int, str] = {}
     done = computed = 0
-    with contextlib.closing(sweep(dataset, measure.of, known.row, measure.row_bytes)) as chunks:
+    with contextlib.closing(sweep(dataset, measure.maker, known.row)) as chunks:
         for chunk in chunks:
             # Written, not mapped: a full disk is then an error, and not the end of Python.
             stream.write(_rows(chunk, measure).data)
@@ -295,6 +371,9 @@ class _Known:
         self._folders.append((folder, digests))
         for row, digest in enumerate(map(bytes, digests)):
             self._place.setdefault(digest, (number, row))
+
+    def __len__(self) -> int:
+        return len(self._place)
 
     def row(self, digest: bytes) -> Rows | str | None:
         """Returns the row of a picture, why it has none, or None where it is new."""

@@ -1,4 +1,7 @@
-"""Going over all pictures of a data set once, in order, on as many threads as pay."""
+"""Going over all pictures of a data set once, in order, on all cores.
+
+Threads read the pictures and tell which are new; processes of their own decode those (`decoding`).
+"""
 
 from __future__ import annotations
 
@@ -14,23 +17,24 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart.data.dataset import Dataset
+from tellapart.data.decoding import Maker, make_rows
+from tellapart.data.decoding.maker import Make, Rows
 from tellapart.errors import ImageError
 from tellapart.images import Raw
 from tellapart.machine import usable_cores
 
 DIGEST_BYTES = 16
 
-CHUNK_PICTURES = 32
+CHUNK_PICTURES = 64
 CHUNK_BYTES = 8 * 2**20
 """A thread takes chunks of at most so many pictures, and so many bytes of rows."""
 
-THREADS_FROM_PIXELS = 256 * 256
-"""Smaller pictures are decoded by one thread: there Python itself is what takes the time, and a
-second thread only gets in its way (measured on 32x32 JPEG: 107 µs with one, 250 µs with two)."""
+RAW_BYTES = 32 * 2**20
+"""Encoded pictures are handed on when they have so many bytes together."""
 
 MAX_THREADS = 16
 
-Known = Callable[[bytes], npt.NDArray[Any] | str | None]
+Known = Callable[[bytes], Rows | str | None]
 """A digest to the row that is known already, why there is none, or None where it is new."""
 
 
@@ -54,29 +58,25 @@ class Chunk:
         return len(self.digests)
 
 
-def sweep(
-    dataset: Dataset,
-    make: Callable[[Raw, str], npt.NDArray[Any]],
-    known: Known,
-    row_bytes: int,
-) -> Generator[Chunk]:
+def sweep(dataset: Dataset, maker: Maker, known: Known) -> Generator[Chunk]:
     """Reads every picture, and makes something of those that are not known.
 
     Args:
         dataset: the pictures.
-        make: a raw picture and its name to something; raises `ImageError`.
+        maker: what to make.
         known: what is known by content.
-        row_bytes: how large a result is.
 
     Yields:
         Chunks, in the order of the data set.
     """
-    step = max(1, min(CHUNK_PICTURES, CHUNK_BYTES // max(1, row_bytes)))
+    step = max(1, min(CHUNK_PICTURES, CHUNK_BYTES // max(1, maker.row_bytes)))
     starts = range(0, len(dataset), step)
     stop = threading.Event()
+    make = maker.load()
 
     def work(start: int) -> Chunk:
-        return _work(dataset, make, known, range(start, min(start + step, len(dataset))), stop)
+        chunk = _Chunk(start, min(step, len(dataset) - start), dataset, maker, make, known)
+        return chunk.fill(stop)
 
     threads = _threads(dataset)
     if threads == 1:
@@ -111,32 +111,66 @@ def digest_of(raw: Raw) -> bytes:
 
 
 def _threads(dataset: Dataset) -> int:
-    pixels = np.median([height * width for height, width, _ in dataset.sizes])
-    return 1 if pixels < THREADS_FROM_PIXELS else min(usable_cores(), MAX_THREADS)
+    """Arrays are there already: turning them is Python's work, where threads take turns."""
+    try:
+        encoded = isinstance(dataset.source.read(0), bytes)
+    except ImageError:
+        encoded = True
+    return min(usable_cores(), MAX_THREADS) if encoded else 1
 
 
-def _work(
-    dataset: Dataset,
-    make: Callable[[Raw, str], npt.NDArray[Any]],
-    known: Known,
-    rows: range,
-    stop: threading.Event,
-) -> Chunk:
-    chunk = Chunk(np.zeros((len(rows), DIGEST_BYTES), dtype=np.uint8))
-    for place, index in enumerate(rows):
-        if stop.is_set():
-            break
-        try:
-            raw = dataset.source.read(index)
-            digest = digest_of(raw)
-            chunk.digests[place] = np.frombuffer(digest, dtype=np.uint8)
-            found = known(digest)
-            if isinstance(found, str):
-                chunk.failures[index] = found
-            elif found is not None:
-                chunk.known[place] = found
-            else:
-                chunk.made[place] = make(raw, dataset.paths[index])
-        except ImageError as error:
-            chunk.failures[index] = error.reason
-    return chunk
+class _Chunk:
+    """A chunk while it is filled."""
+
+    def __init__(
+        self, start: int, count: int, dataset: Dataset, maker: Maker, make: Make, known: Known
+    ) -> None:
+        self._rows = range(start, start + count)
+        self._dataset, self._maker, self._make, self._known = dataset, maker, make, known
+        self._filled = Chunk(np.zeros((count, DIGEST_BYTES), dtype=np.uint8))
+        self._waiting: dict[int, bytes] = {}
+        self._waiting_bytes = 0
+
+    def fill(self, stop: threading.Event) -> Chunk:
+        """Reads the pictures, until `stop` is set."""
+        for place, index in enumerate(self._rows):
+            if stop.is_set():
+                break
+            try:
+                self._add(place, self._dataset.source.read(index))
+            except ImageError as error:
+                self._filled.failures[index] = error.reason
+        self._send()
+        return self._filled
+
+    def _add(self, place: int, raw: Raw) -> None:
+        digest = digest_of(raw)
+        self._filled.digests[place] = np.frombuffer(digest, dtype=np.uint8)
+        found = self._known(digest)
+        if found is not None:
+            self._put(place, found, self._filled.known)
+        elif isinstance(raw, bytes):
+            self._waiting[place] = raw
+            self._waiting_bytes += len(raw)
+            if self._waiting_bytes >= RAW_BYTES:
+                self._send()
+        else:
+            self._filled.made[place] = self._make(raw, self._name(place))
+
+    def _send(self) -> None:
+        """Has the encoded pictures decoded that were read so far."""
+        if self._waiting:
+            places, raws = list(self._waiting), list(self._waiting.values())
+            self._waiting, self._waiting_bytes = {}, 0
+            made = make_rows(self._maker, raws, [self._name(place) for place in places])
+            for place, row in zip(places, made, strict=True):
+                self._put(place, row, self._filled.made)
+
+    def _put(self, place: int, row: Rows | str, rows: dict[int, Rows]) -> None:
+        if isinstance(row, str):
+            self._filled.failures[self._rows[place]] = row
+        else:
+            rows[place] = row
+
+    def _name(self, place: int) -> str:
+        return self._dataset.paths[self._rows[place]]

@@ -14,6 +14,7 @@ import numpy as np
 
 from tellapart.bundle import Bundle, attach
 from tellapart.errors import ExportError
+from tellapart.export.soften import soften
 from tellapart.files import write_with
 
 INPUT, OUTPUT, BATCH = "pixels", "probabilities", "batch"
@@ -25,7 +26,7 @@ def export_classifier(model: Any, bundle: Bundle, path: Path) -> None:
     Args:
         model: a `keras.Model`, (batch, height, width, channels) uint8 to (batch, classes)
             probabilities, without layers that act in training alone.
-        bundle: the metadata that goes with it.
+        bundle: the metadata that goes with it; its temperature becomes part of the graph.
         path: the file to write.
 
     Raises:
@@ -35,6 +36,7 @@ def export_classifier(model: Any, bundle: Bundle, path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="tellapart-") as folder:
         onnx_model = _convert(model, Path(folder) / "network.onnx")
     _name_ends(onnx_model.graph)
+    soften(onnx_model.graph, OUTPUT, bundle.temperature)
     attach(onnx_model, bundle)
     try:
         content = onnx_model.SerializeToString()

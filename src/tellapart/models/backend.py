@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import threading
 from types import ModuleType
 from typing import Literal, get_args
 
@@ -11,6 +13,19 @@ from tellapart.errors import MissingDependencyError, UsageError, did_you_mean
 
 Backend = Literal["tensorflow", "jax", "torch"]
 DEFAULT_BACKEND: Backend = "tensorflow"
+
+
+def begin_importing_keras(backend: str | None = None) -> None:
+    """Starts to import Keras beside the work at hand; `import_keras` then waits for the rest.
+
+    What goes wrong is told by `import_keras`.
+    """
+
+    def begin() -> None:
+        with contextlib.suppress(Exception):
+            import_keras(backend)
+
+    threading.Thread(target=begin, name="import keras").start()
 
 
 def import_keras(backend: str | None = None) -> ModuleType:

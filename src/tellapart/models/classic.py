@@ -59,12 +59,53 @@ def build_classic(name: str, input_shape: tuple[int, int, int], classes: int) ->
     Raises:
         ModelError: a layer would be left without pixels; the layer is named.
     """
+    check_classic(name, input_shape)
     keras = import_keras()
-    network = keras.Sequential([keras.Input(input_shape, dtype="uint8", name="pixels")], name=name)
-    for layer in _layers(CLASSIC[name], classes):
-        _check_size(network, layer, name, input_shape)
-        _add(network, layer, name, input_shape)
-    return network
+    pixels = keras.Input(input_shape, dtype="uint8", name="pixels")
+    return keras.Sequential([pixels, *_layers(CLASSIC[name], classes)], name=name)
+
+
+def check_classic(name: str, input_shape: tuple[int, int, int]) -> None:
+    """Makes sure that pictures of a size can pass through a network, without building it.
+
+    Args:
+        name: a key of `CLASSIC`.
+        input_shape: height, width, channels of the pictures.
+
+    Raises:
+        ModelError: a layer would be left without pixels, or weigh too much; the layer is named.
+    """
+    architecture = CLASSIC[name]
+    size = input_shape[:2]
+    for number in range(1, len(architecture.filters) + 1):
+        if architecture.padding == "valid":
+            _check_window(name, input_shape, f"conv_{number}", 3, size)
+            size = (size[0] - 2, size[1] - 2)
+        if number <= architecture.pools:
+            _check_window(name, input_shape, f"pool_{number}", 2, size)
+            size = (size[0] // 2, size[1] // 2)
+    numbers = size[0] * size[1] * architecture.filters[-1]
+    weights = numbers * architecture.units
+    if weights > MAX_WEIGHTS:
+        height, width, channels = input_shape
+        raise ModelError(
+            f"{name} is too large for pictures of {height}x{width}x{channels}: layer 'dense' would "
+            f"weigh {numbers:,} numbers for each of {architecture.units} units, {weights:,} "
+            f"weights, which take {16 * weights / 2**30:,.0f} GiB to train. Choose a smaller "
+            "--image-size."
+        )
+
+
+def _check_window(
+    name: str, input_shape: tuple[int, int, int], layer: str, window: int, left: tuple[int, int]
+) -> None:
+    if min(left) < window:
+        height, width, channels = input_shape
+        raise ModelError(
+            f"{name} is too deep for pictures of {height}x{width}x{channels}: layer '{layer}' "
+            f"looks through a window of {window}x{window} pixels, but only {left[0]}x{left[1]} "
+            "are left there. Choose a larger --image-size, or a network with fewer layers."
+        )
 
 
 def _layers(architecture: Architecture, classes: int) -> list[Any]:
@@ -85,35 +126,3 @@ def _layers(architecture: Architecture, classes: int) -> list[Any]:
         layers.Dense(architecture.units, activation="relu", name="dense"),
         layers.Dense(classes, activation="softmax", name="output"),
     ]
-
-
-def _check_size(network: Any, layer: Any, name: str, input_shape: tuple[int, int, int]) -> None:
-    if layer.name != "dense":
-        return
-    numbers = network.output_shape[-1]
-    weights = numbers * layer.units
-    if weights > MAX_WEIGHTS:
-        height, width, channels = input_shape
-        raise ModelError(
-            f"{name} is too large for pictures of {height}x{width}x{channels}: layer 'dense' would "
-            f"weigh {numbers:,} numbers for each of {layer.units} units, {weights:,} weights, "
-            f"which take {16 * weights / 2**30:,.0f} GiB to train. Choose a smaller --image-size."
-        )
-
-
-def _add(network: Any, layer: Any, name: str, input_shape: tuple[int, int, int]) -> None:
-    before = network.output_shape[1:] if network.layers else input_shape
-    try:
-        network.add(layer)
-        fits = 0 not in network.output_shape
-    except ValueError:  # Keras: "Computed output size would be negative"
-        fits = False
-    if not fits:
-        window = (layer.kernel_size if hasattr(layer, "kernel_size") else layer.pool_size)[0]
-        height, width, channels = input_shape
-        raise ModelError(
-            f"{name} is too deep for pictures of {height}x{width}x{channels}: layer "
-            f"'{layer.name}' looks through a window of {window}x{window} pixels, but only "
-            f"{before[0]}x{before[1]} are left there. Choose a larger --image-size, or a network "
-            "with fewer layers."
-        )

@@ -13,12 +13,19 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class RunStarted:
-    """The run folder exists and holds `run.json`."""
+    """The run folder exists and holds `run.json`.
+
+    Attributes:
+        parts: pictures in each.
+        recipe: its fields by name.
+        classes: how many there are; None: not told.
+    """
 
     path: str
     data: str
     parts: dict[str, int]
     recipe: dict[str, Any]
+    classes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,23 @@ class Exported:
 
 
 @dataclass(frozen=True)
+class Diagnosed:
+    """Something went wrong in the training, or could go better: an `evaluation.diagnosis`.
+
+    Attributes:
+        topic: a short name for programs: "overfitting", "chance level", ...
+        level: a warning where results suffer from it.
+        text: what was seen, with its numbers.
+        remedies: pairs of what to do, in words, and the command that does it.
+    """
+
+    topic: str
+    level: Literal["note", "warning"]
+    text: str
+    remedies: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class RunFinished:
     """All files of the run are written."""
 
@@ -157,6 +181,7 @@ Event = (
     | HeadFitted
     | TrainingEnded
     | Exported
+    | Diagnosed
     | RunFinished
     | RunFailed
 )

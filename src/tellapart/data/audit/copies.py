@@ -15,8 +15,9 @@ import numpy.typing as npt
 from tellapart.data.audit.description import (
     MIRRORED,
     Floats,
-    crowd_around,
+    crowd_distances,
     describe,
+    deviations,
     references,
 )
 from tellapart.data.audit.search import VIEWS, Indices, find_candidates
@@ -75,7 +76,7 @@ def find_copies(
     pixels = _first_equal(signatures["pixels"], np.unique(files[readable]))
     distinct = np.unique(pixels[np.unique(files[readable])])
     grey = signatures["grey"]
-    showing = distinct[_contrast(grey[distinct]) >= PLAINEST]
+    showing = distinct[deviations(grey)[distinct] >= PLAINEST]
     near = _find_near(signatures[showing])
     parts = [
         _pairs(files, readable, 0),
@@ -109,10 +110,6 @@ def _pairs(
     return representatives[second], second, kinds, np.ones(len(second), np.float32)
 
 
-def _contrast(grey: npt.NDArray[np.uint8]) -> Floats:
-    return np.asarray(grey.std(axis=(1, 2), dtype=np.float32))
-
-
 def _find_near(
     signatures: npt.NDArray[Any],
 ) -> tuple[Indices, Indices, npt.NDArray[np.int8], Floats]:
@@ -142,7 +139,7 @@ def _join(
     if not len(first):
         return np.arange(len(grey))
     plain, mirrored = describe(grey), describe(grey, MIRRORED)
-    crowd = crowd_around(plain, plain[references(len(plain))]).distances
+    crowd = crowd_distances(plain, plain[references(len(plain))])
     root = np.arange(len(grey))
 
     def top(picture: int) -> int:

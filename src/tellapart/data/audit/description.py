@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tellapart.data.audit.blocks import in_blocks
 from tellapart.data.audit.signature import SIDE
 
 Floats = npt.NDArray[np.float32]
@@ -25,9 +26,6 @@ REFERENCES = 2048
 FEW = 100
 FEW_DISTANCE = 0.3
 """Among fewer pictures, the crowd is taken to be as far off as photos mostly are."""
-
-BLOCK = 4096
-"""So many pictures are worked on at a time."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,12 @@ def describe(grey: npt.NDArray[np.uint8], view: View = PLAIN, *, band: int = BAN
     if view.mirrored:
         across = across[:, ::-1]
     result = np.empty((len(grey), band * band - 1), np.float32)
-    for start in range(0, len(grey), BLOCK):
-        rows = grey[start : start + BLOCK].astype(np.float32) @ across.T
-        result[start : start + BLOCK] = unit(down @ rows)
+
+    def work(block: slice) -> None:
+        result[block] = unit(down @ (grey[block].astype(np.float32) @ across.T))
+
+    for _ in in_blocks(work, len(grey)):
+        pass
     return result
 
 
@@ -104,6 +105,18 @@ def unit(transformed: Floats) -> Floats:
     return np.asarray(flat / np.maximum(length, 1e-6), np.float32)
 
 
+def deviations(planes: npt.NDArray[np.uint8]) -> Floats:
+    """Returns how much the values of each (n, height, width) uint8 plane deviate: (n,)."""
+
+    def work(block: slice) -> Floats:
+        values = planes[block].reshape(-1, planes[0].size).astype(np.float32)
+        values -= values.mean(axis=1, keepdims=True)
+        squares: Floats = np.einsum("ij,ij->i", values, values)
+        return np.sqrt(squares / values.shape[1], dtype=np.float32)
+
+    return np.concatenate(list(in_blocks(work, len(planes))))
+
+
 def references(count: int, most: int = REFERENCES) -> npt.NDArray[np.int64]:
     """Returns which pictures of `count` are the sample for `crowd_around`, at most so many."""
     return np.random.default_rng(0).permutation(count)[:most]
@@ -124,6 +137,16 @@ class Crowd:
     exponents: Floats
 
 
+def crowd_distances(described: Floats, sample: Floats) -> Floats:
+    """Estimates the distances of the crowd alone; see `crowd_around`.
+
+    Returns:
+        (n,) float32.
+    """
+    distances: Floats = _nearest(described, sample, [_rank(sample)])[0]
+    return np.maximum(distances, np.float32(FEW_DISTANCE if len(sample) < FEW else 0))
+
+
 def crowd_around(described: Floats, sample: Floats) -> Crowd:
     """Estimates the crowd around each picture from a sample of all pictures.
 
@@ -134,17 +157,29 @@ def crowd_around(described: Floats, sample: Floats) -> Crowd:
         described: (n, d), see `describe`.
         sample: (m, d), descriptions of `references`.
     """
-    last = len(sample) - 1
-    rank = min(max(4, len(sample) // 100), last)
-    farther = min(10 * rank, last)
-    distances = np.empty((2, len(described)), np.float32)
-    for start in range(0, len(described), BLOCK):
-        near = 1 - described[start : start + BLOCK] @ sample.T
-        near.partition([rank, farther], axis=1)
-        distances[:, start : start + BLOCK] = near[:, [rank, farther]].T
-    distances = np.maximum(distances, 1e-6)
+    rank = _rank(sample)
+    farther = min(10 * rank, len(sample) - 1)
+    distances = _nearest(described, sample, [rank, farther])
     growth = np.log(np.maximum(distances[1] / distances[0], 1.01))
     exponents = np.log(max(farther, 1) / max(rank, 1)) / growth
     if len(sample) < FEW:  # a hundredth of them is no crowd, but the copies themselves
         distances, exponents = np.maximum(distances, FEW_DISTANCE), np.full_like(exponents, 10)
     return Crowd(distances[0], exponents.astype(np.float32))
+
+
+def _rank(sample: Floats) -> int:
+    return min(max(4, len(sample) // 100), len(sample) - 1)
+
+
+def _nearest(described: Floats, sample: Floats, ranks: list[int]) -> Floats:
+    """Returns (ranks, n): how far off the sample's picture of each rank is, the nearest first."""
+    distances = np.empty((len(ranks), len(described)), np.float32)
+
+    def work(block: slice) -> None:
+        near = 1 - described[block] @ sample.T
+        near.partition(ranks, axis=1)
+        distances[:, block] = near[:, ranks].T
+
+    for _ in in_blocks(work, len(described)):
+        pass
+    return np.maximum(distances, np.float32(1e-6))

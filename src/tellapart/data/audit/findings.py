@@ -10,16 +10,17 @@ Nothing is decoded here and nothing is changed: everything rests on the signatur
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from tellapart.data.audit.copies import KINDS, Copies
+from tellapart.data.audit.description import deviations
 from tellapart.data.audit.kept import keep_copies
 from tellapart.data.audit.search import Indices
 from tellapart.data.audit.signature import format_name
@@ -272,7 +273,7 @@ def _small_classes(looked: _Looked) -> Iterator[Finding]:
 def _blank(looked: _Looked) -> Iterator[Finding]:
     flat = looked.readable.copy()
     for plane in (looked.rows["grey"], looked.rows["chroma"][:, 0], looked.rows["chroma"][:, 1]):
-        flat &= _deviation(plane) < ONE_COLOUR
+        flat &= deviations(plane) < ONE_COLOUR
     if flat.any():
         yield Finding(
             "blank",
@@ -335,7 +336,7 @@ def _wrong_names(looked: _Looked) -> Iterator[Finding]:
         of_it = looked.readable & (looked.rows["format"] == code)
         for index in np.flatnonzero(of_it).tolist():
             path = looked.dataset.paths[index]
-            suffix = PurePosixPath(path).suffix.lower()
+            suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 (ten times as fast)
             if suffix and suffix not in _EXTENSIONS[name]:
                 wrong.append(f"{path}: is {name}")
     if wrong:
@@ -418,14 +419,6 @@ def _groups_with_several(groups: Indices, values: npt.NDArray[Any]) -> list[list
     for index in np.flatnonzero(np.isin(groups, names[kinds > 1])).tolist():
         members.setdefault(int(groups[index]), []).append(index)
     return list(members.values())
-
-
-def _deviation(planes: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    result = np.empty(len(planes), np.float32)
-    for start in range(0, len(planes), 4096):
-        block = planes[start : start + 4096]
-        result[start : start + 4096] = block.reshape(len(block), -1).std(axis=1, dtype=np.float32)
-    return result
 
 
 def shorten(items: Sequence[str], limit: int = SHOWN) -> list[str]:

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from tellapart.data.audit.blocks import in_blocks
 from tellapart.data.audit.description import (
-    BLOCK,
     MIRRORED,
     PLAIN,
     Floats,
     View,
-    crowd_around,
+    crowd_distances,
     describe,
     references,
 )
@@ -98,25 +98,28 @@ def find_candidates(
         The pairs. Memory: about 1 KB a picture.
     """
     plain = describe(grey)
-    crowd = crowd_around(plain, plain[references(len(plain), ROUGHLY)]).distances
+    crowd = crowd_distances(plain, plain[references(len(plain), ROUGHLY)])
     centre, scale = plain.mean(0), plain.std(0) + np.float32(1e-3)
     planes = np.random.default_rng(_SEED).standard_normal(
         (plain.shape[1], 64 * TABLES), dtype=np.float32
     )
     tables = _Tables.build(_hash((plain - centre) / scale, planes))
-    found: list[Candidates] = []
-    for start in range(0, len(grey), BLOCK):
-        block = slice(start, start + BLOCK)
+
+    def look(block: slice) -> list[Candidates]:
+        found = []
         for number, view in enumerate(VIEWS):
             asking = plain[block] if view == PLAIN else describe(grey[block], view)
             hashes = _hash((asking - centre) / scale, planes)
-            first, second = tables.near(hashes, start, plain=view == PLAIN)
-            distances = 1 - np.einsum("ij,ij->i", asking[first - start], plain[second])
+            first, second = tables.near(hashes, block.start, plain=view == PLAIN)
+            distances = 1 - np.einsum("ij,ij->i", asking[first - block.start], plain[second])
             shares = np.where(areas[first] == areas[second], *closeness)
             limits = np.maximum(shares * np.minimum(crowd[first], crowd[second]), always)
             close = distances <= limits
             views = np.full(len(first), number)
             found.append(Candidates(first, second, views, distances).where(close))
+        return found
+
+    found = [part for parts in in_blocks(look, len(grey)) for part in parts]
     return Candidates(
         *(
             np.concatenate([getattr(part, name) for part in found])
@@ -174,7 +177,11 @@ class _Tables:
 def _hash(described: Floats, planes: Floats) -> Hashes:
     """Returns (TABLES, n) uint64 of (n, d) descriptions."""
     hashes = np.empty((len(described), TABLES), np.uint64)
-    for start in range(0, len(described), BLOCK):
-        bits = np.packbits(described[start : start + BLOCK] @ planes > 0, axis=1)
-        hashes[start : start + BLOCK] = bits.view(">u8")
+
+    def work(block: slice) -> None:
+        bits = np.packbits(described[block] @ planes > 0, axis=1)
+        hashes[block] = bits.view(">u8")
+
+    for _ in in_blocks(work, len(described)):
+        pass
     return np.ascontiguousarray(hashes.T)

@@ -16,7 +16,20 @@ import numpy.typing as npt
 from PIL import Image
 
 from tellapart.data.columns import Measure
-from tellapart.images import DECODING, FORMATS, Loaded, Raw, load_image
+from tellapart.data.decoding import Maker
+from tellapart.data.decoding.maker import Make
+from tellapart.images import (
+    DECODING,
+    FORMATS,
+    WHITE,
+    ImageSpec,
+    Loaded,
+    Raw,
+    decode,
+    draft_size,
+    fit,
+    load_image,
+)
 
 SIDE = 32
 """Height and width of a thumbnail; the whole picture, squashed."""
@@ -52,7 +65,10 @@ def sign(raw: Raw, name: str = "") -> npt.NDArray[Any]:
     Raises:
         ImageError: the picture cannot be decoded.
     """
-    loaded = load_image(raw, None, name, draft_size=DRAFT_SIDE)
+    return _sign_loaded(raw, load_image(raw, None, name, draft_size=DRAFT_SIDE))
+
+
+def _sign_loaded(raw: Raw, loaded: Loaded) -> npt.NDArray[Any]:
     row = np.zeros((), SIGNATURE)
     small = loaded.image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     if small.mode == "L":
@@ -68,13 +84,51 @@ def sign(raw: Raw, name: str = "") -> npt.NDArray[Any]:
     return row
 
 
+def signing() -> Make:
+    """Returns `sign`; for decoding processes."""
+    return sign
+
+
 SIGNATURES = Measure(
     kind="signatures",
     about={"version": 1, "decoding": DECODING, "fields": str(SIGNATURE.descr)},
     shape=(),
     dtype=SIGNATURE,
-    of=sign,
+    maker=Maker(f"{__name__}:signing", {}, (), SIGNATURE),
 )
+
+
+def sign_and_decode(spec: Any) -> Make:
+    """Returns what makes the bytes of a signature, and of the pixels for a spec behind them.
+
+    A small picture, which is decoded in full for its thumbnail, is decoded once for both.
+
+    Args:
+        spec: as `ImageSpec.to_json` wrote it.
+    """
+    known = ImageSpec.from_json(spec)
+    mode = "L" if known.channels == 1 else "RGB"
+
+    def both(raw: Raw, name: str) -> npt.NDArray[np.uint8]:
+        loaded = load_image(raw, None, name, draft_size=DRAFT_SIDE)
+        whole = loaded.image.size == (loaded.width, loaded.height)
+        # `decode` may leave out more detail of a JPEG: it then reads the picture itself.
+        drafted = min(loaded.width, loaded.height) >= 2 * draft_size(known)
+        if whole and not drafted and loaded.image.mode == mode and known.background == WHITE:
+            pixels = fit(loaded.image, known)
+        else:
+            pixels = decode(raw, known, name)
+        signature = _sign_loaded(raw, loaded)
+        return np.frombuffer(signature.tobytes() + pixels.tobytes(), np.uint8)
+
+    return both
+
+
+def joint_maker(spec: ImageSpec) -> Maker:
+    """What makes signature and pixels together; see `columns.make_together`."""
+    size = SIGNATURE.itemsize + int(np.prod(spec.shape))
+    arguments = {"spec": spec.to_json()}
+    return Maker(f"{__name__}:sign_and_decode", arguments, (size,), np.uint8)
 
 
 def format_name(code: int) -> str:

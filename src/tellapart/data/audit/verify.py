@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tellapart.data.audit.blocks import BLOCK, in_blocks
 from tellapart.data.audit.description import (
     BAND,
-    BLOCK,
     MIRRORED,
     Floats,
     crowd_around,
+    crowd_distances,
     describe,
     references,
     unit,
@@ -114,28 +115,37 @@ def _compare(signatures: npt.NDArray[Any], pairs: Candidates) -> tuple[Floats, F
     for band in np.unique(bands):
         rows = np.flatnonzero(bands == band)
         sample = describe(grey[sampled], band=band)
-        for start in range(0, len(rows), BLOCK):
-            part = rows[start : start + BLOCK]
+
+        def work(
+            block: slice, rows: Indices = rows, sample: Floats = sample, band: int = band
+        ) -> None:
+            part = rows[block]
             seconds = describe(grey[pairs.second[part]], band=band)
             plain = describe(grey[pairs.first[part]], band=band)
             mirrored = describe(grey[pairs.first[part]], MIRRORED, band=band)
             turned = pairs.views[part] == VIEWS.index(MIRRORED)
             firsts = np.where(turned[:, np.newaxis], mirrored, plain)
             distances[part] = 1 - np.einsum("ij,ij->i", firsts, seconds)
-            crowds = [crowd_around(described, sample) for described in (plain, seconds)]
-            shares[part] = distances[part] / np.minimum(*(crowd.distances for crowd in crowds))
+            crowds = [crowd_distances(described, sample) for described in (plain, seconds)]
+            shares[part] = distances[part] / np.minimum(*crowds)
+
+        for _ in in_blocks(work, len(rows)):
+            pass
     return distances, shares
 
 
 def _colour_differences(signatures: npt.NDArray[Any], pairs: Candidates) -> Floats:
     result = np.empty(len(pairs.first), np.float32)
-    for start in range(0, len(result), BLOCK):
-        part = slice(start, start + BLOCK)
+
+    def work(part: slice) -> None:
         first = signatures["chroma"][pairs.first[part]].astype(np.float32)
         turned = (pairs.views[part] == VIEWS.index(MIRRORED))[:, None, None, None]
         first = np.where(turned, first[..., ::-1], first)
         second = signatures["chroma"][pairs.second[part]].astype(np.float32)
         result[part] = np.abs(first - second).mean(axis=(1, 2, 3))
+
+    for _ in in_blocks(work, len(result)):
+        pass
     return result
 
 
@@ -144,8 +154,8 @@ def _confirm_crops(signatures: npt.NDArray[Any], pairs: Candidates) -> Candidate
     kept = np.empty(len(pairs.first), bool)
     grey = signatures["grey"]
     sample = describe(grey[references(len(grey))], band=CROP_BAND)
-    for start in range(0, len(distances), BLOCK // 4):
-        part = slice(start, start + BLOCK // 4)
+
+    def work(part: slice) -> None:
         seconds = describe(grey[pairs.second[part]], band=CROP_BAND)
         whole, boxes = grey[pairs.first[part]].astype(np.float32), _boxes(pairs.views[part])
         boxes = _line_up(whole, describe(grey[pairs.second[part]]), boxes)
@@ -153,6 +163,9 @@ def _confirm_crops(signatures: npt.NDArray[Any], pairs: Candidates) -> Candidate
         crowd = crowd_around(seconds, sample)
         shares = np.maximum(distances[part], 0) / crowd.distances
         kept[part] = (shares <= CROPPED) & (shares**crowd.exponents <= CROPPED_CHANCE)
+
+    for _ in in_blocks(work, len(distances), BLOCK // 4):
+        pass
     kept &= distances <= MOST_DISTANT
     kept &= _colour_differences(signatures, pairs) <= MOST_COLOUR
     return Candidates(pairs.first, pairs.second, pairs.views, distances).where(kept)

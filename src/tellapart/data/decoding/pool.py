@@ -1,0 +1,168 @@
+"""The decoding processes: started when they are needed, kept for the next sweep."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+
+from tellapart.data.decoding.frames import read_frame, write_frame
+from tellapart.data.decoding.maker import Maker, Rows
+from tellapart.errors import TellapartError
+
+SECONDS_A_PICTURE = 60.0
+"""A decoder that takes longer hangs: the largest pictures that are accepted take a few seconds."""
+
+CRASHED = "makes the decoder crash"
+HANGS = f"takes more than {SECONDS_A_PICTURE:.0f} seconds to decode"
+
+_START = (
+    "import sys; sys.path.append(sys.argv[1]); "
+    "from tellapart.data.decoding.worker import main; main()"
+)
+
+
+def make_rows(maker: Maker, raws: Sequence[bytes], names: Sequence[str]) -> list[Rows | str]:
+    """Makes a row of each picture, in another process. Safe to call from several threads.
+
+    As many processes are used as threads call at once; they are kept for the next call, and end
+    with this process. A picture with which the decoder crashes or hangs costs no other one.
+
+    Args:
+        maker: what to make.
+        raws: n encoded pictures.
+        names: n names, for errors.
+
+    Returns:
+        For each picture its row, or why there is none.
+
+    Raises:
+        TellapartError: decoding processes cannot be started.
+    """
+    try:
+        return _ask(maker, raws, names)
+    except _LostError as lost:
+        if len(raws) == 1:
+            return [lost.reason]
+    # One of them is to blame: each for itself.
+    return [
+        row
+        for raw, name in zip(raws, names, strict=True)
+        for row in make_rows(maker, [raw], [name])
+    ]
+
+
+class _LostError(Exception):
+    """The process ended before it had answered."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _ask(maker: Maker, raws: Sequence[bytes], names: Sequence[str]) -> list[Rows | str]:
+    try:
+        process = _idle.pop()
+    except IndexError:
+        process = _Decoder()
+    answered = False
+    try:
+        rows = process.ask(maker, raws, names)
+        answered = True
+        return rows
+    finally:
+        if answered:
+            _idle.append(process)
+        else:
+            process.end()
+
+
+class _Decoder:
+    """One decoding process."""
+
+    def __init__(self) -> None:
+        self._timed_out = False
+        root = str(Path(__file__).parents[3])
+        # -P: a numpy.py in the user's folder is not ours to run. One BLAS thread: none is needed.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START, root],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        )
+        self._to = cast("IO[bytes]", self._process.stdin)
+        self._from = cast("IO[bytes]", self._process.stdout)
+        try:
+            read_frame(self._from)
+        except EOFError:
+            code = self._process.wait()
+            self.end()
+            raise TellapartError(
+                f"A process that decodes pictures ended with {code} as it started. Is there "
+                "enough memory, and may this user start more processes?"
+            ) from None
+
+    def ask(self, maker: Maker, raws: Sequence[bytes], names: Sequence[str]) -> list[Rows | str]:
+        """Sends pictures and waits for their rows."""
+        head = {
+            "function": maker.function,
+            "arguments": dict(maker.arguments),
+            "sizes": list(map(len, raws)),
+            "names": list(names),
+        }
+        # One picture's time for all: it is there for the one that hangs, and most take no time.
+        watch = threading.Timer(SECONDS_A_PICTURE, self._give_up)
+        watch.daemon = True
+        watch.start()
+        try:
+            write_frame(self._to, head, raws)
+            answer, content = read_frame(self._from)
+        except (EOFError, OSError):
+            raise _LostError(HANGS if self._timed_out else CRASHED) from None
+        finally:
+            watch.cancel()
+        return _rows(answer, content, maker, len(raws))
+
+    def _give_up(self) -> None:
+        self._timed_out = True
+        self._process.kill()
+
+    def end(self) -> None:
+        """Ends the process, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._to, self._from):
+            with contextlib.suppress(OSError):  # what could not be sent cannot be flushed
+                stream.close()
+
+
+def _rows(answer: dict[str, Any], content: bytes, maker: Maker, count: int) -> list[Rows | str]:
+    if "fault" in answer:
+        raise RuntimeError(f"In a decoding process:\n{answer['fault']}")
+    failures = {int(place): str(reason) for place, reason in answer["failures"].items()}
+    made = iter(np.frombuffer(content, maker.dtype).reshape(count - len(failures), *maker.shape))
+    return [failures[place] if place in failures else next(made) for place in range(count)]
+
+
+_idle: list[_Decoder] = []
+"""Appending to a list and taking from it are atomic."""
+
+
+def end_idle() -> None:
+    """Ends the processes that nobody waits for."""
+    while _idle:
+        _idle.pop().end()
+
+
+atexit.register(end_idle)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_idle.clear)  # a fork's pipes are its parent's

@@ -1,0 +1,60 @@
+"""What a decoding process does: rows of pictures, until its parent goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import traceback
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from tellapart.data.decoding.frames import read_frame, write_frame
+from tellapart.data.decoding.maker import Make, Maker
+from tellapart.errors import ImageError
+
+
+def main() -> None:
+    """Answers each request of the parent's, in turn."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not be taken for an answer
+    requests = os.fdopen(0, "rb", closefd=False)
+    write_frame(answers, {"ready": True}, [])
+    while True:
+        try:
+            head, content = read_frame(requests)
+        except EOFError:
+            return
+        try:
+            failures, rows = _make(head, content)
+            answer: tuple[dict[str, Any], list[memoryview]] = ({"failures": failures}, rows)
+        except Exception:  # a fault of our own: the parent shows it
+            answer = {"fault": traceback.format_exc()}, []
+        try:
+            write_frame(answers, *answer)
+        except BrokenPipeError:
+            return
+
+
+def _make(head: dict[str, Any], content: bytes) -> tuple[dict[str, str], list[memoryview]]:
+    """Returns reasons by place in the request, and the rows of the other pictures in order."""
+    make = _load(head["function"], json.dumps(head["arguments"]))
+    failures: dict[str, str] = {}
+    rows: list[memoryview] = []
+    start = 0
+    for place, (size, name) in enumerate(zip(head["sizes"], head["names"], strict=True)):
+        raw = content[start : start + size]
+        start += size
+        try:
+            rows.append(np.ascontiguousarray(make(raw, name)).reshape(-1).view(np.uint8).data)
+        except ImageError as error:
+            failures[str(place)] = error.reason
+    return failures, rows
+
+
+@lru_cache(maxsize=8)
+def _load(function: str, arguments: str) -> Make:
+    return Maker(function, json.loads(arguments), (), np.uint8).load()
