@@ -418,3 +418,16 @@ def test_a_budget_ends_with_a_classifier(tmp_path: Path) -> None:
     assert 1 <= len(run.history) < run.recipe.epochs
     assert ta.Classifier.load(run.path).class_names == tuple("0123456789")
     assert read_json(run, "run.json")["status"] == "finished"
+
+
+def test_corrected_labels_are_trained_on_and_recorded(colour_folder: Path, tmp_path: Path) -> None:
+    (colour_folder / "red" / "03.png").rename(colour_folder / "blue" / "red-one.png")
+    corrections = tmp_path / "corrections.csv"
+    corrections.write_text("path,label\nblue/red-one.png,red\n", encoding="utf-8")
+    run = train_quickly(colour_folder, tmp_path / "run", epochs=1, labels=corrections)
+    info = json.loads((run.path / runs.RUN_JSON).read_text(encoding="utf-8"))
+    assert info["data"]["counts"] == {"blue": 12, "green": 12, "red": 12}
+    assert info["asked"]["labels"] == str(corrections)
+    rows = (run.path / runs.SPLIT_CSV).read_text(encoding="utf-8").splitlines()
+    assert any(row.startswith("blue/red-one.png,red,") for row in rows)
+    assert (colour_folder / "blue" / "red-one.png").exists()

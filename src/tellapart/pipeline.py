@@ -27,6 +27,7 @@ from tellapart.data.audit.signature import joint_maker
 from tellapart.data.cache import LIMIT_VARIABLE, store_limit
 from tellapart.data.columns import Column, is_kept, make_together, open_column
 from tellapart.data.dataset import PARTS, Dataset, Excluded
+from tellapart.data.relabel import relabel
 from tellapart.data.split import Split, split
 from tellapart.data.store import Store, fingerprint, open_store, pixel_measure
 from tellapart.data.thinning import thin
@@ -78,6 +79,7 @@ def train(
     model: registry.Model | None = None,
     out: str | Path | None = None,
     keep_validation: bool = False,
+    labels: str | Path | None = None,
     budget: str | float | None = None,
     backend: str | None = None,
     observers: Sequence[Observer] | None = None,
@@ -96,6 +98,8 @@ def train(
         out: the run's folder, new or empty; None: the next free `runs/<data>-<n>`.
         keep_validation: the source's own validation part stays that, even where there is no
             test part; one is then split off the training part.
+        labels: a CSV of path and label that corrects labels of the data, as `tellapart check
+            --labels-out` writes it.
         budget: "60s", "5m", "2h" or seconds: the best classifier in that time, from the end of
             the audit to the end of the run.
         backend: of Keras: "tensorflow", "jax" or "torch".
@@ -117,6 +121,8 @@ def train(
     if out is not None:
         check_free(Path(out))
     dataset = load(data)
+    if labels is not None:
+        dataset = relabel(dataset, Path(labels))
     seconds = None if budget is None else parse_budget(budget)
     plan = _plan(dataset, recipe, model, backend, {**options, "budget_seconds": seconds})
     asked = _asked(
@@ -124,6 +130,7 @@ def train(
         recipe=recipe,
         model=None if model is None else registry.describe(model),
         keep_validation=keep_validation or None,
+        labels=None if labels is None else str(labels),
         budget=None if seconds is None else f"{seconds:g}s",
         backend=backend,
     )

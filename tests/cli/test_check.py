@@ -109,7 +109,7 @@ def test_labels_are_written_corrected_and_passed_back(
 ) -> None:
     file, sheet = tmp_path / "wrong.csv", tmp_path / "wrong.png"
     done = run("check", mislabelled, "--labels-out", file, "--labels-sheet", sheet)
-    assert "wrong.csv lists 1 labels. Correct its column `label`" in done.err
+    assert "wrong.csv lists 1 label. Correct its column `label`" in done.err
     assert f"tellapart train {mislabelled} --labels {file}" in done.err
     assert "wrong.png shows 1 of 1 pictures." in done.err
     header, row = file.read_text().splitlines()

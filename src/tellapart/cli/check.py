@@ -165,10 +165,11 @@ def _write_suspicious(
 ) -> None:
     if labels_out is not None:
         from tellapart.data.relabel import write_labels
+        from tellapart.data.wording import count
 
         write_labels(labels_out, checked.rows())
         print_note(
-            f"{labels_out} lists {len(checked.suspicions):,} labels. Correct its column `label`, "
+            f"{labels_out} lists {count(len(checked.suspicions), 'label')}. Correct its column `label`, "
             "delete the lines that are right, and use it: tellapart train "
             f"{shlex.quote(data)} --labels {shlex.quote(str(labels_out))}"
         )

@@ -91,6 +91,13 @@ def train(
             "a test part off train/, instead of using val/ as the test part.",
         ),
     ] = False,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Corrected labels: a CSV as `tellapart check --labels-out` writes it.",
+        ),
+    ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(
@@ -193,6 +200,7 @@ def train(
         model=model,
         out=out,
         keep_validation=keep_validation,
+        labels=labels,
         budget=budget,
         backend=backend,
         **options,
