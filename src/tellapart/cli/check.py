@@ -169,8 +169,8 @@ def _write_suspicious(
 
         write_labels(labels_out, checked.rows())
         print_note(
-            f"{labels_out} lists {count(len(checked.suspicions), 'label')}. Correct its column `label`, "
-            "delete the lines that are right, and use it: tellapart train "
+            f"{labels_out} lists {count(len(checked.suspicions), 'label')}. Correct its column "
+            "`label`, delete the lines that are right, and use it: tellapart train "
             f"{shlex.quote(data)} --labels {shlex.quote(str(labels_out))}"
         )
     if labels_sheet is not None:
