@@ -163,7 +163,18 @@ class ClassScore:
     """How well one class is recognised on the test part.
 
     A figure that has nothing to count (a class without test pictures, a class that is never
-    predicted) is None rather than a made-up 0.
+    predicted) is None rather than a made-up 0, and so is its interval.
+
+    Attributes:
+        name: of the class.
+        count: its test pictures.
+        predicted: the test pictures that are taken for it.
+        precision: share of those predicted that are of the class.
+        recall: share of its pictures that are recognised.
+        f1: the harmonic mean of both.
+        precision_interval: with 95% Wilson interval.
+        recall_interval: with 95% Wilson interval.
+        f1_interval: with 95% interval; see `evaluation.intervals.f1_interval`.
     """
 
     name: str
@@ -172,6 +183,9 @@ class ClassScore:
     precision: float | None
     recall: float | None
     f1: float | None
+    precision_interval: Interval | None = None
+    recall_interval: Interval | None = None
+    f1_interval: Interval | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields by name."""
@@ -182,6 +196,9 @@ class ClassScore:
             "precision": self.precision,
             "recall": self.recall,
             "f1": self.f1,
+            "precision_interval": self.precision_interval and self.precision_interval.to_json(),
+            "recall_interval": self.recall_interval and self.recall_interval.to_json(),
+            "f1_interval": self.f1_interval and self.f1_interval.to_json(),
         }
 
 
@@ -215,6 +232,8 @@ class Evaluation:
         confusion: (classes, classes) int64 counts; row: actual class, column: predicted class.
         mistakes: the wrong answers that were given with the most confidence, the worst first.
         unreadable: the pictures that were left out, and why.
+        balanced_accuracy_interval: `balanced_accuracy` with its 95% interval (Price & Bonett,
+            2004; see `evaluation.intervals`); None without test pictures.
     """
 
     class_names: tuple[str, ...]
@@ -224,6 +243,7 @@ class Evaluation:
     confusion: npt.NDArray[np.int64] = field(repr=False)
     mistakes: tuple[Mistake, ...] = field(repr=False)
     unreadable: tuple[FailedPrediction, ...] = ()
+    balanced_accuracy_interval: Interval | None = None
 
     @property
     def balanced_accuracy(self) -> float | None:
@@ -240,6 +260,8 @@ class Evaluation:
         return {
             "accuracy": self.accuracy.to_json(),
             "balanced_accuracy": self.balanced_accuracy,
+            "balanced_accuracy_interval": self.balanced_accuracy_interval
+            and self.balanced_accuracy_interval.to_json(),
             "loss": self.loss if math.isfinite(self.loss) else None,
             "class_names": list(self.class_names),
             "classes": [score.to_json() for score in self.class_scores],

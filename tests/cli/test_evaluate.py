@@ -32,10 +32,17 @@ def test_the_report(run: Run, here: Path, mixed: Path) -> None:
     lines = [line.split() for line in done.out.splitlines() if line.strip()]
     # 33 of 36; the interval of Wilson by hand: centre 0.8781, half width 0.0962.
     assert done.out.startswith("Accuracy 0.917 (95% interval 0.782 to 0.971) on 36 pictures; loss ")
+    # Recall 12 of 15 in red, all in the others: (0.8 + 1 + 1) / 3. Price and Bonett, K = 3:
+    # p = 9.667/10.333, 12.667/13.333, 12.667/16.333, their mean 0.8870; variances 0.00647, 0.00385,
+    # 0.01135, so half = 1.959964 / 3 · sqrt(0.02167) = 0.0962.
+    assert "Balanced accuracy 0.933 (95% interval 0.791 to 0.983): the mean of" in done.out
     assert ["Class", "Pictures", "Predicted", "Precision", "Recall", "F1"] in lines
-    assert ["blue", "9", "12", "0.750", "1.000", "0.857"] in lines
-    assert ["green", "12", "12", "1.000", "1.000", "1.000"] in lines
-    assert ["red", "15", "12", "1.000", "0.800", "0.889"] in lines
+    rows = [" ".join(line) for line in lines]
+    # Wilson: 9 of 12 is 0.468 to 0.911, 9 of 9 is 0.701 to 1, 12 of 12 0.757, 12 of 15 0.548 to
+    # 0.930. F1 of blue: J = 9 / 12, so 2 · 0.468 / 1.468 to 2 · 0.911 / 1.911.
+    assert "blue 9 12 0.750 (0.47 to 0.91) 1.000 (0.70 to 1.00) 0.857 (0.64 to 0.95)" in rows
+    assert "green 12 12 1.000 (0.76 to 1.00) 1.000 (0.76 to 1.00) 1.000 (0.86 to 1.00)" in rows
+    assert "red 15 12 1.000 (0.76 to 1.00) 0.800 (0.55 to 0.93) 0.889 (0.71 to 0.96)" in rows
     assert ["Most", "confused"] in lines
     assert lines[-1] == ["red", "blue", "3"]
 
@@ -52,6 +59,8 @@ def test_json(run: Run, here: Path, mixed: Path) -> None:
     assert found["classifier"] == "run/classifier.onnx"
     assert found["data"] == str(mixed)
     assert found["accuracy"]["value"] == pytest.approx(33 / 36)
+    assert found["balanced_accuracy_interval"]["value"] == found["balanced_accuracy"]
+    assert found["classes"][0]["precision_interval"]["low"] == pytest.approx(0.468, abs=1e-3)
     assert found["confusion_matrix"] == [[9, 0, 0], [0, 12, 0], [3, 0, 12]]
 
 

@@ -345,3 +345,11 @@ def test_it_needs_numpy_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_sure_and_always_wrong_is_an_error_of_one_at_the_most() -> None:
+    probabilities = np.zeros((20, 3), np.float32)
+    probabilities[:, 0] = 1
+    error = expected_calibration_error(probabilities, np.ones(20, np.int64))
+    assert error is not None
+    assert error.value == error.high == 1

@@ -111,6 +111,32 @@ def test_class_scores() -> None:
     assert (fox.count, fox.predicted, fox.precision, fox.recall, fox.f1) == (0, 1, 0, None, 0)
 
 
+def test_every_figure_has_its_interval_or_none() -> None:
+    cat, _, eel, fox = measured().class_scores
+    # precision and recall 1 of 2: centre 0.5, half = 1.959964 / 2.920729 · sqrt(1/8 + z²/16)
+    half = 1.959964 / 2.920729 * math.sqrt(1 / 8 + 3.841459 / 16)
+    for interval in (cat.precision_interval, cat.recall_interval):
+        assert interval is not None
+        assert (interval.value, interval.count) == (0.5, 2)
+        assert interval.high == pytest.approx(0.5 + half, abs=1e-6)
+    assert cat.f1_interval is not None
+    assert cat.f1_interval.value == pytest.approx(0.5)
+    assert cat.f1_interval.count == 3
+    assert eel.precision_interval is None
+    assert eel.recall_interval is not None
+    assert eel.f1_interval is not None
+    assert fox.recall_interval is None
+    assert fox.to_json()["recall_interval"] is None
+    assert fox.to_json()["precision_interval"]["count"] == 1
+    balanced = measured().balanced_accuracy_interval
+    assert balanced is not None
+    assert balanced.value == pytest.approx(1 / 3)
+    assert balanced.count == 5
+    nothing = measured(probabilities=PROBABILITIES[:0], labels=LABELS[:0], sources=[])
+    assert nothing.balanced_accuracy_interval is None
+    assert nothing.to_json()["balanced_accuracy_interval"] is None
+
+
 def test_f1_differs_from_precision_and_recall() -> None:
     # a: 1 right, 1 predicted, 3 pictures: precision 1, recall 1/3, F1 = 2·1 / (3 + 1) = 1/2
     p = np.array([[1.0, 0], [0, 1.0], [0, 1.0]])

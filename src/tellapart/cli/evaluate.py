@@ -10,7 +10,7 @@ import typer
 from tellapart.cli.output import Progress, print_json, print_note, print_table, write_result
 
 if TYPE_CHECKING:  # results need NumPy, which `--help` can do without
-    from tellapart.results import Evaluation
+    from tellapart.results import Evaluation, Interval
 
 EXAMPLES = """
 tellapart evaluate runs/photos-1 more-photos/
@@ -49,7 +49,7 @@ def evaluate(
 ) -> None:
     """Measure a classifier on labelled pictures that it was not trained on.
 
-    Shows the accuracy with its 95% interval, each class's precision, recall and F1, and the
+    Shows the accuracy, each class's precision, recall and F1, all with 95% intervals, and the
     classes that are most often taken for one another. Classes are matched by name.
     """
     from tellapart.classifier import Classifier
@@ -78,14 +78,20 @@ def _print_evaluation(evaluation: Evaluation) -> None:
     write_result(
         f"Accuracy {accuracy} on {accuracy.count:,} pictures; loss {evaluation.loss:.4f}\n"
     )
-    balanced = evaluation.balanced_accuracy
+    balanced = evaluation.balanced_accuracy_interval
     if balanced is not None:
-        write_result(f"Balanced accuracy {balanced:.3f} (the mean of the classes' recall)\n")
+        write_result(f"Balanced accuracy {balanced}: the mean of the classes' recall\n")
     print_table(
         ["Class", "Pictures", "Predicted", "Precision", "Recall", "F1"],
         [
-            [score.name, score.count, score.predicted]
-            + [_figure(value) for value in (score.precision, score.recall, score.f1)]
+            (
+                score.name,
+                score.count,
+                score.predicted,
+                _figure(score.precision_interval),
+                _figure(score.recall_interval),
+                _figure(score.f1_interval),
+            )
             for score in evaluation.class_scores
         ],
         right=["Pictures", "Predicted", "Precision", "Recall", "F1"],
@@ -97,8 +103,10 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         )
 
 
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _figure(measured: Interval | None) -> str:
+    if measured is None:
+        return "-"
+    return f"{measured.value:.3f} ({measured.low:.2f} to {measured.high:.2f})"
 
 
 def _note_unreadable(evaluation: Evaluation) -> None:

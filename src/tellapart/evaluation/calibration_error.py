@@ -143,6 +143,7 @@ def expected_calibration_error(
     weights = sizes / count
     plain = float(weights @ np.abs(gaps))
     value, low, high = _without_chance(plain, gaps, scatter, weights)
+    value = min(value, 1.0)  # without chance, a gap of 1 would come out larger
     # The overall gap is a part of the error: where no gap was seen it alone says how large one
     # could be.
     overall = wilson_interval(round(float(right.sum())), count)

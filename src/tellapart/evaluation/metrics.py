@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart.errors import DataError, ModelError
+from tellapart.evaluation.intervals import balanced_accuracy_interval, f1_interval
 from tellapart.results import (
     ClassScore,
     Evaluation,
     FailedPrediction,
+    Interval,
     Mistake,
     wilson_interval,
 )
@@ -77,6 +79,11 @@ def evaluate(
             for i in worst_mistakes(probabilities, labels, sources, mistakes)
         ),
         unreadable=tuple(unreadable),
+        balanced_accuracy_interval=_known(
+            balanced_accuracy_interval(
+                confusion.diagonal().tolist(), confusion.sum(axis=1).tolist()
+            )
+        ),
     )
 
 
@@ -104,7 +111,8 @@ def class_scores(
         F1        = 2·right / (count + predicted)   None if neither
 
     F1 is the harmonic mean of the other two, written so that it is a true 0, not None, for a
-    class that has test pictures but is never predicted, and the other way round.
+    class that has test pictures but is never predicted, and the other way round. Each has its 95%
+    interval.
 
     Args:
         confusion: (classes, classes) int64; row: actual class, column: predicted class.
@@ -118,6 +126,9 @@ def class_scores(
             precision=_ratio(right, predicted),
             recall=_ratio(right, count),
             f1=_ratio(2 * right, count + predicted),
+            precision_interval=_known(wilson_interval(right, predicted)),
+            recall_interval=_known(wilson_interval(right, count)),
+            f1_interval=_known(f1_interval(right, count, predicted)),
         )
         for name, right, count, predicted in zip(
             class_names,
@@ -228,3 +239,7 @@ def check_labels(labels: Labels, sources: Sequence[str], *, count: int, classes:
 
 def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
+
+
+def _known(interval: Interval) -> Interval | None:
+    return interval if interval.count else None
