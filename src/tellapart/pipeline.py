@@ -245,7 +245,8 @@ def _plan(
         backbone = get_backbone(recipe.model, weights=recipe.weights)
         backbone.onnx(recipe.image_size)  # weights that are missing show now; it is kept
         return Plan(recipe, (why,), backbone=backbone)
-    if model is None or named in CLASSIC:
+    # With a budget, decoding is timed next, and nothing else may take the cores meanwhile.
+    if (model is None or named in CLASSIC) and options.get("budget_seconds") is None:
         begin_importing_keras(backend)
     else:
         import_keras(backend)
