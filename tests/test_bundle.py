@@ -150,7 +150,7 @@ def test_all_problems_are_reported_together() -> None:
 
 def test_missing_fields_are_named() -> None:
     words = refusal(with_metadata('{"format_version": 1}'))
-    for name in ("class_names", "image_spec", "provenance", "sets", "temperature", "unsure"):
+    for name in ("class_names", "image_spec", "provenance", "temperature", "unsure"):
         assert f"\n  - {name}: missing" in words
 
 

@@ -122,13 +122,13 @@ def test_the_checked_bytes_are_the_ones_that_run(
     from tellapart import classifier as module
 
     path = save_classifier(tmp_path / "classifier.onnx")
-    make_session = module._make_session
+    make_session = module.make_session
 
     def swap_then_make(content: bytes, file: Path) -> Any:
         path.write_bytes(b"something else")
         return make_session(content, file)
 
-    monkeypatch.setattr(module, "_make_session", swap_then_make)
+    monkeypatch.setattr(module, "make_session", swap_then_make)
     assert Classifier.load(path).predict(pure("red")).label == "red"
 
 

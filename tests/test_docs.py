@@ -209,6 +209,8 @@ def test_table_of_run_folder_is_complete() -> None:
         runs.PREDICTIONS_CSV,
         runs.TRACE_JSON,
         runs.PLOTS,
+        runs.TRACES,
+        runs.EXPLANATIONS,
     }
     named = {
         value

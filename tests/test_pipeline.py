@@ -67,6 +67,8 @@ def test_the_run_folder_is_complete(digits_run: ta.Run) -> None:
         "plots/confusion.png",
         "plots/samples.png",
         "plots/mistakes.png",
+        "plots/reliability.png",
+        "plots/unsure.png",
     }
 
 

@@ -32,6 +32,9 @@ MAX_METADATA_BYTES = 16 * 2**20
 MAX_CLASSES = 100_000
 MAX_CLASS_NAME_CHARACTERS = 1_000
 
+OPTIONAL = ("sets",)
+"""Fields of the metadata that files of the first version may lack."""
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -96,7 +99,7 @@ class Bundle:
             image_spec=ImageSpec.from_json(value["image_spec"]),
             temperature=float(value["temperature"]),
             unsure=value["unsure"],
-            sets=tuple(value["sets"]),
+            sets=tuple(value.get("sets", ())),
             provenance=value["provenance"],
         )
 
@@ -230,7 +233,7 @@ def _problems(value: dict[str, Any]) -> list[str]:
         "unsure",
     )  # fmt: skip
     problems = [f"{shorten(key)!r}: unknown field" for key in value if key not in known]
-    missing = [key for key in known if key not in value]
+    missing = [key for key in known if key not in value and key not in OPTIONAL]
     problems += [f"{key}: missing" for key in missing]
     if "class_names" in value:
         problems += _class_name_problems(value["class_names"])

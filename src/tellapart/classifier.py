@@ -71,7 +71,7 @@ class Classifier:
         self.image_spec = self.bundle.image_spec
         self.threshold = self.bundle.threshold
         self.provenance = self.bundle.provenance
-        self._session = _make_session(content, path)
+        self._session = make_session(content, path)
 
     def __repr__(self) -> str:
         height, width, channels = self.image_spec.shape
@@ -410,7 +410,7 @@ def _find_file_in(path: Path) -> Path:
     return path
 
 
-def _make_session(content: bytes, path: Path) -> Any:
+def make_session(content: bytes, path: Path) -> Any:
     """Makes the ONNX Runtime session, quiet and on all cores this process may use."""
     # Unless told otherwise before it is imported, ONNX Runtime notes each session down in the
     # user's home, to be sent to its makers.

@@ -12,6 +12,8 @@ runs/<data>-<n>/
   predictions.csv    every test picture: actual, predicted, probabilities
   trace.json         the data flow, layer by layer
   plots/*.png        curves, confusion matrix, samples
+  traces/            pictures followed through the network, where that was asked for
+  explanations/      where the network looked, where that was asked for
 """
 
 from __future__ import annotations
@@ -45,6 +47,8 @@ EVALUATION_JSON = "evaluation.json"
 PREDICTIONS_CSV = "predictions.csv"
 TRACE_JSON = "trace.json"
 PLOTS = "plots"
+TRACES = "traces"
+EXPLANATIONS = "explanations"
 
 FORMAT_VERSION = 1
 

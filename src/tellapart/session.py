@@ -172,6 +172,7 @@ class Session:
         trust = self._establish_trust()
         probabilities = trust.probabilities
         evaluation = self._evaluate(trust)
+        self._plot_trust(trust)
         self._plot(probabilities, evaluation)  # while Keras may still be at work elsewhere
         self._export(trust, evaluation)
         self._trace()
@@ -341,6 +342,23 @@ class Session:
         draw(plots.plot_samples, plots.choose_samples(labels, said), "samples", "test pictures")
         worst = worst_mistakes(probabilities, labels, sources, plots.TILES)
         draw(plots.plot_mistakes, worst, "mistakes", "the most confident mistakes")
+
+    def _plot_trust(self, trust: Trust) -> None:
+        from tellapart.evaluation import plots
+        from tellapart.evaluation.calibration import reliability
+
+        title = f"{self.recipe.model} on {self.dataset.name}"
+        labels, calibration = self.dataset.labels[self.parts.test], trust.calibration
+        plots.plot_reliability(
+            reliability(trust.uncalibrated, labels),
+            reliability(trust.probabilities, labels),
+            self.folder.file(f"{runs.PLOTS}/reliability.png"),
+            title=title,
+            errors=(calibration.before.error, calibration.after.error),
+        )
+        plots.plot_unsure(
+            trust.curve, trust.unsure, self.folder.file(f"{runs.PLOTS}/unsure.png"), title=title
+        )
 
     def _plot_augmented(self, title: str) -> None:
         from tellapart.evaluation.plots.augmented import plot_augmented

@@ -90,6 +90,7 @@ def test_the_run_folder_is_complete(finished: dict[str, Any]) -> None:
         runs.RUN_JSON, runs.SPLIT_CSV, runs.AUDIT_JSON, runs.EVENTS_JSONL, runs.MODEL_KERAS,
         runs.CLASSIFIER_ONNX, runs.EVALUATION_JSON, runs.PREDICTIONS_CSV, runs.TRACE_JSON,
         "plots/confusion.png", "plots/samples.png", "plots/mistakes.png",
+        "plots/reliability.png", "plots/unsure.png",
     }  # fmt: skip
     info = json.loads((folder / runs.RUN_JSON).read_text())
     assert info["status"] == "finished"

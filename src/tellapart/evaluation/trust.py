@@ -34,6 +34,7 @@ class Trust:
         answered: the share of the test pictures that is answered.
         right: the share of right ones among these.
         curve: accuracy against the share answered, on the test part.
+        uncalibrated: (n, classes) float32 of the test part, as the network gives them.
         probabilities: (n, classes) float32 of the test part, calibrated.
     """
 
@@ -43,6 +44,7 @@ class Trust:
     answered: Interval
     right: Interval
     curve: RiskCoverage
+    uncalibrated: npt.NDArray[np.float32]
     probabilities: npt.NDArray[np.float32]
 
     def __str__(self) -> str:
@@ -100,5 +102,6 @@ def establish_trust(
         wilson_interval(int(answered.sum()), len(labels)),
         wilson_interval(int(right.sum()), len(right)),
         risk_coverage(calibrated, labels),
+        probabilities.astype(np.float32, copy=False),
         calibrated,
     )

@@ -1,1 +1,1 @@
-"""Looking inside: the traces."""
+"""Looking inside: the traces, and where a network looked."""

@@ -8,10 +8,7 @@ from pathlib import Path
 from tellapart.errors import UsageError
 from tellapart.explanation.prediction import PredictionTrace
 from tellapart.files import write_error, write_json
-from tellapart.runs import RunFolder
-
-TRACES = "traces"
-"""The folder in a run folder that holds its prediction traces."""
+from tellapart.runs import TRACES, RunFolder
 
 JSON_NAME, PNG_NAME = "trace.json", "trace.png"
 

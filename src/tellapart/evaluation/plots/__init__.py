@@ -7,7 +7,9 @@ in (see `text`), and nothing is told by colour alone.
 
 from tellapart.evaluation.plots.confusion import plot_confusion
 from tellapart.evaluation.plots.curves import plot_curves
+from tellapart.evaluation.plots.reliability import plot_reliability
 from tellapart.evaluation.plots.samples import TILES, choose_samples, plot_mistakes, plot_samples
+from tellapart.evaluation.plots.unsure import plot_unsure
 
 __all__ = [
     "TILES",
@@ -15,5 +17,7 @@ __all__ = [
     "plot_confusion",
     "plot_curves",
     "plot_mistakes",
+    "plot_reliability",
     "plot_samples",
+    "plot_unsure",
 ]
