@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import pickle
 import subprocess
@@ -23,6 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tellapart import bundle as bundle_module
 from tellapart.bundle import Bundle, attach, parse_bundle, read_bundle
 from tellapart.errors import ClassifierFileError
+from tellapart.evaluation.novelty_threshold import fit_novelty_threshold
 from tellapart.images import ImageSpec
 from tests.tiny_classifier import SPEC, make_bundle, make_model, save_classifier
 
@@ -130,6 +132,7 @@ def test_all_problems_are_reported_together() -> None:
         "class_names": ["a", "", "a"],
         "temperature": 0,
         "unsure": 3,
+        "novelty": {"kept": 0.98},
         "provenance": None,
         "extra": 1,
     }
@@ -143,6 +146,7 @@ def test_all_problems_are_reported_together() -> None:
         "image_spec: Image height 0: expected a whole number from 1 to 4096.",
         "temperature 0: expected above 0",
         "unsure 3: expected null or an object with a threshold from 0 to 2",
+        "novelty {'kept': 0.98}: expected null or an object with a threshold, a number or null",
         "provenance None: expected an object",
     ):
         assert f"\n  - {problem}" in words
@@ -162,6 +166,10 @@ def test_missing_fields_are_named() -> None:
         ("class_names", "ab", "class_names 'ab': expected a list of text"),
         ("class_names", ["a", "b" * 1001], "each needs 1 to 1,000 characters"),
         ("image_spec", [], "image_spec: Image spec []: expected exactly"),
+        ("novelty", 3, "novelty 3: expected null or an object with a threshold"),
+        ("novelty", {"threshold": "1"}, "expected null or an object with a threshold, a number"),
+        ("novelty", {"threshold": True}, "expected null or an object with a threshold, a number"),
+        ("novelty", {"threshold": 10**400}, "expected null or an object with a threshold, a"),
         ("temperature", True, "temperature True: expected above 0"),
         ("temperature", 10**400, "expected above 0"),
         ("temperature", "1", "temperature '1': expected above 0"),
@@ -249,6 +257,72 @@ def test_an_input_that_is_not_pixels(change: Callable[[Any], None], found: str) 
     model = make_model()
     change(model)
     assert f"its inputs are {found}, expected one uint8" in refusal(content(model))
+
+
+# --- Novelty ------------------------------------------------------------------------------------
+
+
+def test_a_limit_of_novelty_is_read_back(tmp_path: Path) -> None:
+    limit = fit_novelty_threshold(np.arange(50.0)).to_json()
+    found = read_bundle(save_classifier(tmp_path / "c.onnx", novelty=limit))
+    assert found.novelty == limit
+    # ceil(51 · 0.98) = 50: the largest of 0 to 49.
+    assert found.novelty_limit == 49
+    nothing = {"threshold": None}
+    assert read_bundle(save_classifier(tmp_path / "n.onnx", novelty=nothing)).novelty_limit == (
+        math.inf
+    )
+
+
+def test_files_from_before_there_was_novelty() -> None:
+    value = make_bundle().to_json()
+    del value["novelty"]
+    found = parse_bundle(with_metadata(json.dumps(value)), "f")
+    assert found == make_bundle()
+    assert found.novelty_limit == math.inf
+
+
+def test_a_score_without_a_limit_and_a_limit_without_a_score() -> None:
+    words = refusal(content(make_model(novelty=True)))
+    assert "its graph gives a novelty score, for which the metadata have no limit" in words
+    words = refusal(content(novelty={"threshold": 1.0}))
+    assert "the metadata have a limit for novelty, which its graph does not give" in words
+
+
+def _second_probabilities(model: Any) -> None:
+    model.graph.output.append(model.graph.output[0])
+
+
+def _two_scores(model: Any) -> None:
+    model.graph.output.append(model.graph.output[1])
+
+
+def _novelty_in_columns(model: Any) -> None:
+    model.graph.output[1].type.tensor_type.shape.dim.add().dim_value = 1
+
+
+def _novelty_first(model: Any) -> None:
+    model.graph.output.append(model.graph.output[0])
+    del model.graph.output[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (_second_probabilities, "3: float [*, 3] and float [*] and float [*, 3]"),
+        (_two_scores, "3: float [*, 3] and float [*] and float [*]"),
+        (_novelty_in_columns, "2: float [*, 3] and float [*, 1]"),
+        (_novelty_first, "2: float [*] and float [*, 3]"),
+    ],
+)
+def test_outputs_that_are_not_probabilities_and_novelty(
+    change: Callable[[Any], None], found: str
+) -> None:
+    model = make_model(novelty=True)
+    change(model)
+    words = refusal(content(model, novelty={"threshold": 1.0}))
+    assert f"its outputs are {found}, expected one float [batch, classes] = [*, 3]" in words
+    assert "behind it at most the novelty, float [batch] = [*]" in words
 
 
 # --- External data ------------------------------------------------------------------------------
@@ -491,7 +565,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 # --- Anything at all ----------------------------------------------------------------------------
 
-GOOD = content()
+GOOD = content(make_model(novelty=True), novelty={"threshold": 1.0})
 
 
 def survives(data: bytes) -> None:

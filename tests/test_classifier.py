@@ -41,7 +41,9 @@ def classifier(tmp_path: Path) -> Classifier:
 
 
 def pure(name: str) -> Image.Image:
-    return Image.new("RGB", (20, 10), PURE[name])
+    """A pure colour of `PURE`, black, or a dark cyan: novelties 1, 0, and 2 · 190 / 255."""
+    others = {"black": (0, 0, 0), "cyan": (0, 190, 190)}
+    return Image.new("RGB", (20, 10), (PURE | others)[name])
 
 
 @pytest.fixture
@@ -334,6 +336,121 @@ def test_decoding_and_inference_overlap(
     monkeypatch.setattr(classifier, "_run", watched_run)
     assert len(list(classifier.predict_stream([pure("red")] * 32, batch_size=16))) == 32
     assert overlapped.is_set()
+
+
+# --- Unknown pictures ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Classifier:
+    """Answers from 0.5 on, and calls unknown what is brighter than half white; see tiny."""
+    return Classifier.load(
+        save_classifier(
+            tmp_path / "strict" / "classifier.onnx",
+            unsure={"threshold": 0.5},
+            novelty={"threshold": 1.5},
+        )
+    )
+
+
+def grey(level: int) -> Image.Image:
+    return Image.new("RGB", (20, 10), (level,) * 3)
+
+
+def test_unknown_pictures_are_unsure(strict: Classifier) -> None:
+    assert (strict.threshold, strict.novelty_limit) == (0.5, 1.5)
+    red, black, white, light = strict.predict([pure("red"), grey(0), grey(255), grey(128)])
+    assert [found.novelty for found in (red, black, white, light)] == pytest.approx(
+        [1, 0, 3, 3 * 128 / 255]
+    )
+    because = [found.unsure_because for found in (red, black, white, light)]
+    assert because == [None, "probability", "unknown", "unknown"]
+    assert strict.predict(grey(255)).unsure_because == "unknown"
+
+
+def test_a_classifier_without_a_score_or_without_a_limit(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    found = classifier.predict(grey(255))
+    assert (found.novelty, found.unsure) == (None, False)
+    file = save_classifier(tmp_path / "n" / "classifier.onnx", novelty={"threshold": None})
+    found = Classifier.load(file).predict(grey(255))
+    assert found.novelty == pytest.approx(3)
+    assert not found.unsure
+
+
+def test_probabilities_are_the_same_with_a_score(
+    classifier: Classifier, strict: Classifier
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 8, 3), np.uint8)
+    assert np.array_equal(strict.probabilities(pixels), classifier.probabilities(pixels))
+
+
+def with_scores(path: Path, *nodes: Any) -> Classifier:
+    """The tiny classifier with other nodes in the place of the one that gives the novelty."""
+    model = make_model(novelty=True)
+    del model.graph.node[-1]
+    model.graph.node.extend(nodes)
+    attach(model, make_bundle(novelty={"threshold": 1.5}))
+    path.write_bytes(model.SerializeToString())
+    return Classifier.load(path)
+
+
+def test_a_score_that_overflows_is_as_strange_as_can_be(tmp_path: Path) -> None:
+    classifier = with_scores(
+        tmp_path / "c.onnx",
+        helper.make_node("MatMul", ["colour", "shares"], ["sum"]),
+        helper.make_node("Sub", ["sum", "sum"], ["nought"]),
+        helper.make_node("Div", ["sum", "nought"], ["novelty"]),
+    )
+    for picture in (grey(9), grey(0)):  # 9/0 is infinite, 0/0 is not a number
+        found = classifier.predict(picture)
+        assert found.novelty == pytest.approx(3.4e38, rel=0.01)
+        assert found.unsure_because == "unknown"
+
+
+def test_a_graph_that_gives_other_scores_than_it_says(tmp_path: Path) -> None:
+    classifier = with_scores(
+        tmp_path / "c.onnx", helper.make_node("MatMul", ["colour", "weights"], ["novelty"])
+    )
+    with pytest.raises(ClassifierFileError, match=r"c\.onnx (could not be run|does not give one)"):
+        classifier.predict(grey(9))
+
+
+def test_evaluating_unknown_pictures_by_hand(strict: Classifier) -> None:
+    """Novelties of known pictures: 1, 1, 1, 0; of unknown ones: 3, 1.49, 0, 1."""
+    data = make_dataset(
+        ("green", "red"),
+        [("red", "red"), ("green", "green"), ("green", "blue"), ("red", "black")],
+    )
+    others: list[Any] = [grey(255), pure("cyan"), b"no picture", grey(0), pure("red")]
+    seen: list[tuple[int, int]] = []
+    found = strict.evaluate(
+        data, unknown=iter(others), on_progress=lambda done, total: seen.append((done, total))
+    )
+    assert found.accuracy.count == 4
+    assert found.unknown is not None
+    # White is above all four, cyan too; black is level with one, red with three.
+    assert found.unknown.auroc.value == (4 + 4 + 0.5 + 2.5) / 16
+    assert found.unknown.called_unknown.value == 1 / 4
+    # White is called unknown, cyan and black have no probability of 0.5; red is answered.
+    assert found.unknown.unsure.value == 3 / 4
+    assert found.unknown.known_called_unknown.value == 0
+    assert found.unknown.known_unsure.value == 1 / 4
+    assert [failed.source for failed in found.unreadable] == [""]
+    assert seen == [(done, 9) for done in range(1, 10)]
+
+
+def test_unknown_pictures_none_of_which_can_be_read(strict: Classifier) -> None:
+    data = make_dataset(("red",), [("red", "red")])
+    with pytest.raises(DataError, match="The unknown pictures: 1 of 1 pictures cannot be decoded"):
+        strict.evaluate(data, unknown=[b"no picture"])
+
+
+def test_unknown_pictures_and_a_classifier_without_a_score(classifier: Classifier) -> None:
+    data = make_dataset(("red",), [("red", "red")])
+    with pytest.raises(UsageError, match="has no score for unknown pictures. Train again"):
+        classifier.evaluate(data, unknown=[grey(0)])
 
 
 # --- Evaluating ---------------------------------------------------------------------------------

@@ -62,6 +62,9 @@ def test_the_run_folder_is_complete(digits_run: ta.Run) -> None:
         runs.EVALUATION_JSON,
         runs.PREDICTIONS_CSV,
         runs.TRACE_JSON,
+        runs.PREDICTION_TRACE_JSON,
+        runs.REPORT_HTML,
+        runs.MODEL_CARD,
         "plots/augmentation.png",
         "plots/curves.png",
         "plots/confusion.png",
@@ -110,6 +113,50 @@ def test_the_classifier_file_repeats_the_predictions_from_raw_pixels(digits_run:
         assert prediction.label == row["predicted"]
         assert prediction.probability == pytest.approx(float(row["probability"]), abs=1e-4)
     assert classifier.provenance["accuracy"] == read_json(digits_run, "evaluation.json")["accuracy"]
+
+
+def test_pictures_like_nothing_it_was_trained_on_are_unsure(digits_run: ta.Run) -> None:
+    from sklearn.datasets import load_sample_image
+
+    classifier = ta.Classifier.load(digits_run.path)
+    noise = np.random.default_rng(0).integers(0, 256, (200, 8, 8), np.uint8)
+    photo = load_sample_image("flower.jpg")
+    patches = [photo[y : y + 60, x : x + 60] for y in range(0, 420, 60) for x in range(0, 600, 60)]
+    for strange, share in ((noise, 0.7), (patches, 0.9), ([photo], 1)):
+        found = classifier.predict(list(strange))
+        assert np.mean([answer.unsure_because == "unknown" for answer in found]) >= share
+    dataset = load("digits")
+    test = {row["path"] for row in rows_of(digits_run, "split.csv") if row["part"] == "test"}
+    known = [dataset.source.read(i) for i, path in enumerate(dataset.paths) if path in test]
+    figures = classifier.evaluate("digits", unknown=list(noise)).unknown
+    assert figures is not None
+    assert figures.auroc.value > 0.95
+    assert figures.known_called_unknown.value <= 0.06
+    assert len(known) == figures.known_unsure.count == 359
+
+
+def test_what_is_recorded_of_unsure_is_what_predict_answers(digits_run: ta.Run) -> None:
+    dataset = load("digits")
+    classifier = ta.Classifier.load(digits_run.path)
+    actual = {row["path"]: row["actual"] for row in rows_of(digits_run, "predictions.csv")}
+    picked = [i for i, path in enumerate(dataset.paths) if path in actual]
+    answers = classifier.predict([dataset.source.read(i) for i in picked])
+    right = [a.label == actual[dataset.paths[i]] for a, i in zip(answers, picked, strict=True)]
+    answered = [not answer.unsure for answer in answers]
+    found = read_json(digits_run, runs.EVALUATION_JSON)
+    unsure, novelty = found["unsure"], found["novelty"]
+    assert unsure["answered"]["value"] == pytest.approx(np.mean(answered))
+    assert unsure["right"]["value"] == pytest.approx(np.mean(np.array(right)[answered]))
+    unknown = [answer.unsure_because == "unknown" for answer in answers]
+    assert novelty["unknown"]["value"] == pytest.approx(np.mean(unknown))
+    assert novelty["unknown"]["count"] == 359
+    assert novelty["rule"] == classifier.bundle.novelty
+    # The threshold is fitted on the validation pictures that are not called unknown themselves.
+    assert novelty["rule"]["fitted_on"] == 288
+    assert 280 <= unsure["rule"]["fitted_on"] <= 288
+    assert unsure["curve"]["answered"][-1] == pytest.approx(1 - np.mean(unknown))
+    parity = read_json(digits_run, runs.RUN_JSON)["parity"]
+    assert 0 < parity["max_novelty_difference"] < 0.01
 
 
 def test_evaluating_on_the_training_data_measures_its_test_part(
@@ -197,6 +244,38 @@ def test_a_users_own_model(colour_folder: Path, tmp_path: Path) -> None:
     assert ta.Classifier.load(run.path).class_names == ("blue", "green", "red")
 
 
+class Strange(keras.layers.Dense):  # type: ignore[misc]
+    """Says something else than a Dense layer with its weights would."""
+
+    def call(self, inputs: Any) -> Any:
+        return super().call(2 * inputs)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        [Strange(3, activation="softmax")],
+        [keras.layers.Dense(3), keras.layers.LayerNormalization(), keras.layers.Softmax()],
+    ],
+)
+def test_a_network_that_cannot_be_cut_open_has_no_score_for_unknown_pictures(
+    last: list[Any], colour_folder: Path, tmp_path: Path
+) -> None:
+    own = keras.Sequential([keras.Input((5, 7, 3)), keras.layers.Flatten(), *last])
+    noted: list[Event] = []
+    run = train_quickly(colour_folder, tmp_path / "run", model=own, observers=[noted.append])
+    notes = [event.text for event in noted if isinstance(event, Noted)]
+    (about,) = [text for text in notes if text.startswith("Pictures like nothing it was trained")]
+    assert "must be made of connected layers and end in a Dense layer with softmax" in about
+    assert read_json(run, runs.EVALUATION_JSON)["novelty"] == {
+        "rule": None, "unknown": None, "note": about,
+    }  # fmt: skip
+    classifier = ta.Classifier.load(run.path)
+    assert classifier.bundle.novelty is None
+    assert classifier.predict(np.zeros((9, 9, 3), np.uint8)).novelty is None
+    assert read_json(run, runs.RUN_JSON)["parity"]["max_novelty_difference"] is None
+
+
 def test_a_models_own_input_size_is_kept(colour_folder: Path, tmp_path: Path) -> None:
     own = keras.Sequential([keras.Input((5, 7, 3)), keras.layers.Flatten()])
     own.add(keras.layers.Dense(3, activation="softmax"))
@@ -246,6 +325,17 @@ def test_early_stopping_and_best_weights(colour_folder: Path, tmp_path: Path) ->
     assert end.best_epoch == 1 + int(np.argmin(losses))
     # Keras stops after `patience` epochs without a better one.
     assert len(losses) == end.best_epoch + 2
+    # The run says that its calibration pictures are those that chose.
+    note = read_json(run, runs.EVALUATION_JSON)["calibration"]["notes"][0]
+    assert "These pictures also decided which weights are kept" in note
+    assert note in [event.text for event in seen if isinstance(event, Noted)]
+
+
+def test_validation_that_only_watched_has_not_chosen(colour_folder: Path, tmp_path: Path) -> None:
+    run = train_quickly(colour_folder, tmp_path / "run", early_stopping=300)
+    note = read_json(run, runs.EVALUATION_JSON)["calibration"]["notes"][0]
+    assert "of the validation part" in note
+    assert "decided which weights are kept" not in note
 
 
 def test_an_export_that_disagrees_fails(

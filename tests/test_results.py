@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tellapart.results import (
     Interval,
     Mistake,
     Prediction,
+    UnknownFigures,
     wilson_interval,
 )
 
@@ -100,6 +102,45 @@ def test_prediction_as_json() -> None:
     assert value["source"] == "a.png"
     assert value["label"] == "dog"
     assert [top["label"] for top in value["top"]] == ["dog", "eel"]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "novelty", "limit", "because"),
+    [
+        (0.5, None, math.inf, None),
+        (0.5001, None, math.inf, "probability"),
+        (0.5, 3.0, 3.0, None),  # at the limit it still passes
+        (0.5, 3.1, 3.0, "unknown"),
+        (0.6, 3.1, 3.0, "unknown"),
+        (0.6, 2.0, 3.0, "probability"),
+        (0.5, 1e30, math.inf, None),
+    ],
+)
+def test_why_a_prediction_is_unsure(
+    threshold: float, novelty: float | None, limit: float, because: str | None
+) -> None:
+    row = np.array([0.2, 0.5, 0.3], np.float32)
+    found = Prediction.of(
+        "", row, ("cat", "dog", "eel"), threshold=threshold, novelty=novelty, novelty_limit=limit
+    )
+    assert found.unsure_because == because
+    assert found.unsure is (because is not None)
+    assert found.label == "dog"
+    value = found.to_json()
+    assert (value["unsure"], value["unsure_because"]) == (because is not None, because)
+    assert value["novelty"] == novelty
+
+
+def test_figures_of_unknown_pictures_as_json() -> None:
+    share = wilson_interval(3, 4)
+    figures = UnknownFigures(share, share, share, share, share)
+    evaluation = Evaluation(("a", "b"), share, 0.5, (), np.zeros((2, 2), np.int64), ())
+    assert "unknown" not in evaluation.to_json()
+    value = replace(evaluation, unknown=figures).to_json()["unknown"]
+    assert sorted(value) == [
+        "auroc", "called_unknown", "known_called_unknown", "known_unsure", "unsure",
+    ]  # fmt: skip
+    assert value["auroc"]["value"] == 0.75
 
 
 def test_evaluation_as_strict_json() -> None:

@@ -4,6 +4,10 @@
 
 A picture of one pure colour has the logits ln(8), 0, 0, so its class has probability
 8 / (8 + 1 + 1) = 0.8 and the others have 0.1. Black has 1/3 for each.
+
+    novelty = (red + green + blue) / 255, where the metadata have a limit for it
+
+A pure colour has 1, black 0 and white 3.
 """
 
 from __future__ import annotations
@@ -37,7 +41,9 @@ def make_bundle(**changes: Any) -> Bundle:
     return Bundle(**fields | changes)
 
 
-def make_model(spec: ImageSpec = SPEC, class_names: tuple[str, ...] = CLASS_NAMES) -> Any:
+def make_model(
+    spec: ImageSpec = SPEC, class_names: tuple[str, ...] = CLASS_NAMES, *, novelty: bool = False
+) -> Any:
     """The graph without metadata: an `onnx.ModelProto`."""
     weights = np.zeros((3, len(class_names)), np.float32)
     for column, name in enumerate(class_names):
@@ -62,13 +68,17 @@ def make_model(spec: ImageSpec = SPEC, class_names: tuple[str, ...] = CLASS_NAME
             numpy_helper.from_array(np.array([1, 2]), "axes"),
         ],
     )
+    if novelty:
+        graph.node.append(helper.make_node("MatMul", ["colour", "shares"], ["novelty"]))
+        graph.initializer.append(numpy_helper.from_array(np.full(3, 1 / 255, np.float32), "shares"))
+        graph.output.append(helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["batch"]))
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
 def save_classifier(path: Path, **changes: Any) -> Path:
     """Writes the tiny classifier; `changes` go to `make_bundle`."""
     bundle = make_bundle(**changes)
-    model = make_model(bundle.image_spec, bundle.class_names)
+    model = make_model(bundle.image_spec, bundle.class_names, novelty=bundle.novelty is not None)
     attach(model, bundle)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(model.SerializeToString())

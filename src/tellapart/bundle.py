@@ -32,7 +32,7 @@ MAX_METADATA_BYTES = 16 * 2**20
 MAX_CLASSES = 100_000
 MAX_CLASS_NAME_CHARACTERS = 1_000
 
-OPTIONAL = ("sets",)
+OPTIONAL = ("novelty", "sets")
 """Fields of the metadata that files of the first version may lack."""
 
 
@@ -49,6 +49,9 @@ class Bundle:
             none. Of it, only the threshold is needed to predict.
         sets: what prediction sets hold, as `ConformalRule.to_json` writes it: of each `coverage`
             the `quantile`. There may be none.
+        novelty: from which score on a picture is like nothing the network was trained on, as
+            `NoveltyThreshold.to_json` writes it; None: the graph gives no such score. Of it, only
+            the threshold is needed to predict.
         provenance: where the classifier comes from: data and its fingerprint, accuracy with its
             interval, date, versions. Free-form JSON.
     """
@@ -58,12 +61,19 @@ class Bundle:
     temperature: float = 1.0
     unsure: dict[str, Any] | None = None
     sets: tuple[dict[str, Any], ...] = ()
+    novelty: dict[str, Any] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @property
     def threshold(self) -> float:
         """The probability from which on an answer is given rather than "unsure"."""
         return 0.0 if self.unsure is None else float(self.unsure["threshold"])
+
+    @property
+    def novelty_limit(self) -> float:
+        """The novelty score above which a picture is called unknown."""
+        limit = None if self.novelty is None else self.novelty["threshold"]
+        return math.inf if limit is None else float(limit)
 
     def to_json(self) -> dict[str, Any]:
         """Returns what the metadata entry holds."""
@@ -74,6 +84,7 @@ class Bundle:
             "temperature": self.temperature,
             "unsure": self.unsure,
             "sets": list(self.sets),
+            "novelty": self.novelty,
             "provenance": self.provenance,
         }
 
@@ -100,6 +111,7 @@ class Bundle:
             temperature=float(value["temperature"]),
             unsure=value["unsure"],
             sets=tuple(value.get("sets", ())),
+            novelty=value.get("novelty"),
             provenance=value["provenance"],
         )
 
@@ -138,8 +150,9 @@ def parse_bundle(content: bytes, name: str) -> Bundle:
     """Checks a classifier file's content and returns its metadata.
 
     Checked are the metadata, that no tensor lies in another file, and that the graph turns uint8
-    pixels of the `ImageSpec`'s shape into a float per class. Takes time linear in the number of
-    fields and no memory beside the content.
+    pixels of the `ImageSpec`'s shape into a float per class, and into a novelty score if and only
+    if the metadata have a limit for it. Takes time linear in the number of fields and no memory
+    beside the content.
 
     Args:
         content: the whole file.
@@ -155,7 +168,12 @@ def parse_bundle(content: bytes, name: str) -> Bundle:
         message = Message(content)
         bundle = Bundle.from_json(_metadata(message, name), name=name)
         refuse_external_data(message, name)
-        problems = graph_problems(message, bundle.image_spec.shape, len(bundle.class_names))
+        problems = graph_problems(
+            message,
+            bundle.image_spec.shape,
+            len(bundle.class_names),
+            novelty=bundle.novelty is not None,
+        )
     except DamagedError as error:
         raise ClassifierFileError(
             f"{name} is not an ONNX file, or is damaged ({error}). {REMEDY}"
@@ -229,8 +247,8 @@ def _check_version(value: Any, name: str) -> None:
 def _problems(value: dict[str, Any]) -> list[str]:
     """Returns everything that breaks the rules of format 1."""
     known = (
-        "class_names", "format_version", "image_spec", "provenance", "sets", "temperature",
-        "unsure",
+        "class_names", "format_version", "image_spec", "novelty", "provenance", "sets",
+        "temperature", "unsure",
     )  # fmt: skip
     problems = [f"{shorten(key)!r}: unknown field" for key in value if key not in known]
     missing = [key for key in known if key not in value and key not in OPTIONAL]
@@ -254,6 +272,11 @@ def _problems(value: dict[str, Any]) -> list[str]:
             f"sets {shorten(repr(value['sets']))}: expected a list of objects with a coverage and "
             "a quantile from 0 to 1"
         )
+    if "novelty" in value and not _is_novelty(value["novelty"]):
+        problems.append(
+            f"novelty {shorten(repr(value['novelty']))}: expected null or an object with a "
+            "threshold, a number or null"
+        )
     if "provenance" in value and not isinstance(value["provenance"], dict):
         problems.append(f"provenance {shorten(repr(value['provenance']))}: expected an object")
     return problems
@@ -275,6 +298,13 @@ def _class_name_problems(names: Any) -> list[str]:
 
 def _is_rule(value: Any) -> bool:
     return value is None or _has_numbers(value, "threshold", most=2)
+
+
+def _is_novelty(value: Any) -> bool:
+    if not isinstance(value, dict) or "threshold" not in value:
+        return value is None
+    threshold = value["threshold"]
+    return threshold is None or (type(threshold) in (int, float) and abs(threshold) < 1e30)
 
 
 def _are_sets(value: Any) -> bool:

@@ -8,10 +8,12 @@ Nothing here imports TensorFlow or Keras.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -48,6 +50,8 @@ NamedPicture = tuple[str, Callable[[], Raw]]
 Decoded = tuple[str, Pixels] | FailedPrediction
 """A picture's name and pixels, or why there are none."""
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 DECODED_TOGETHER = 8
 """Pictures that a thread takes at once: handing over a small one takes as long as decoding it."""
 
@@ -59,6 +63,8 @@ class Classifier:
         class_names: in the order of the probabilities.
         image_spec: how a picture file becomes the network's pixels.
         threshold: a prediction with a lower probability is unsure; see `UnsureRule`.
+        novelty_limit: so is one of a picture with a higher novelty, which is like nothing the
+            network was trained on; infinite where the network gives no such score.
         provenance: where the classifier comes from: data, accuracy with interval, date, versions.
         path: the file it was read from.
     """
@@ -70,6 +76,7 @@ class Classifier:
         self.class_names = self.bundle.class_names
         self.image_spec = self.bundle.image_spec
         self.threshold = self.bundle.threshold
+        self.novelty_limit = self.bundle.novelty_limit
         self.provenance = self.bundle.provenance
         self._session = make_session(content, path)
 
@@ -116,7 +123,7 @@ class Classifier:
                 f"(n, {expected}) uint8. `predict` takes pictures of any size."
             )
         batches = [
-            self._run(pixels[start : start + batch_size])
+            self._run(pixels[start : start + batch_size])[0]
             for start in range(0, len(pixels), batch_size)
         ]
         empty = np.empty((0, len(self.class_names)), np.float32)
@@ -150,7 +157,7 @@ class Classifier:
         ):
             name, read = _job(picture)
             pixels = decode(read(), self.image_spec, name)
-            return self._prediction(name, self._run(pixels[np.newaxis])[0])
+            return next(self._predictions([name], pixels[np.newaxis]))
         answers = list(self.predict_stream(picture))
         failed = [answer for answer in answers if isinstance(answer, FailedPrediction)]
         if failed:
@@ -190,9 +197,10 @@ class Classifier:
         data: Any,
         *,
         part: Part | Literal["all"] | None = None,
+        unknown: Iterable[Picture | FailedPrediction] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Evaluation:
-        """Measures the classifier on labelled pictures.
+        """Measures the classifier on labelled pictures, and on pictures of none of its classes.
 
         Classes are matched by name. Classes that the classifier knows and the data lacks have no
         recall.
@@ -203,6 +211,7 @@ class Classifier:
             part: "train", "validation", "calibration", "test" or "all". By default what the data
                 itself sets apart: its test part, else its validation part, else all of it. Of the
                 very data it was trained on, the pictures that its run kept for the test.
+            unknown: pictures of anything else, as for `predict_stream`.
             on_progress: called with how many pictures are done, of how many.
 
         Returns:
@@ -211,39 +220,50 @@ class Classifier:
         Raises:
             DataError: the data cannot be read, has a class that the classifier does not know,
                 lacks the part, has no readable picture, or is what the classifier was trained on
-                and nothing tells which pictures it has not seen.
+                and nothing tells which pictures it has not seen; or no unknown picture is readable.
+            UsageError: unknown pictures are given, and the file has no score for them.
             ClassifierFileError: the network cannot be run.
         """
         from tellapart.data import load
         from tellapart.data.dataset import Dataset
         from tellapart.evaluation.metrics import evaluate
+        from tellapart.evaluation.unknown import measure_unknown
 
+        if unknown is not None and self.bundle.novelty is None:
+            raise UsageError(
+                f"{self.path} has no score for unknown pictures. Train again with a network that "
+                "is made of connected layers and ends in a Dense layer with softmax."
+            )
         dataset = data if isinstance(data, Dataset) else load(data)
         columns = self._match_classes(dataset)
         indices = self._unseen(dataset) if part is None else _part_indices(dataset, part)
-        jobs = ((dataset.paths[i], partial(dataset.source.read, i)) for i in indices)
-        rows, labels, sources, failed = [], [], [], []
-        answers = self._stream(jobs, batch_size=32)
-        for done, (index, answer) in enumerate(zip(indices, answers, strict=True), start=1):
+        labelled = ((dataset.paths[i], partial(dataset.source.read, i)) for i in indices)
+        others = [] if unknown is None else list(unknown)
+        answers: list[Prediction | FailedPrediction] = []
+        for answer in self.predict_stream(itertools.chain(labelled, others)):
+            answers.append(answer)
             if on_progress is not None:
-                on_progress(done, len(indices))
-            if isinstance(answer, FailedPrediction):
-                failed.append(answer)
-                continue
-            rows.append(answer.probabilities)
-            labels.append(columns[dataset.labels[index]])
-            sources.append(answer.source)
-        if not rows:
-            raise DataError(f"{dataset.location}: {_describe_failed(failed, len(indices))}")
-        return evaluate(
-            np.stack(rows),
+                on_progress(len(answers), len(indices) + len(others))
+        known, failed = _readable(answers[: len(indices)], dataset.location)
+        labels = [
+            columns[dataset.labels[index]]
+            for index, answer in zip(indices, answers, strict=False)
+            if isinstance(answer, Prediction)
+        ]
+        figures = None
+        if unknown is not None:
+            told, also_failed = _readable(answers[len(indices) :], "The unknown pictures")
+            figures, failed = measure_unknown(known, told), failed + also_failed
+        evaluation = evaluate(
+            np.stack([answer.probabilities for answer in known]),
             np.array(labels, np.int64),
             class_names=self.class_names,
-            sources=sources,
+            sources=[answer.source for answer in known],
             unreadable=tuple(
                 [FailedPrediction(item.path, item.reason) for item in dataset.excluded] + failed
             ),
         )
+        return replace(evaluation, unknown=figures)
 
     def was_trained_on(self, dataset: Dataset) -> bool:
         """Whether this is the very data set that the classifier was trained on, unchanged."""
@@ -314,13 +334,13 @@ class Classifier:
             return FailedPrediction(name, error.reason)
 
     def _answer(self, batch: list[Decoded]) -> Iterator[Prediction | FailedPrediction]:
-        decoded = [item[1] for item in batch if not isinstance(item, FailedPrediction)]
-        rows = iter(self._run(np.stack(decoded)) if decoded else ())
+        decoded = [item for item in batch if not isinstance(item, FailedPrediction)]
+        predictions: Iterator[Prediction] = iter(())
+        if decoded:
+            names, pixels = zip(*decoded, strict=True)
+            predictions = self._predictions(names, np.stack(pixels))
         for item in batch:
-            if isinstance(item, FailedPrediction):
-                yield item
-            else:
-                yield self._prediction(item[0], next(rows))
+            yield item if isinstance(item, FailedPrediction) else next(predictions)
 
     def prediction_set(self, prediction: Prediction, coverage: float = 0.9) -> tuple[str, ...]:
         """Returns the classes among which the right one is, with a probability of `coverage`.
@@ -357,19 +377,37 @@ class Classifier:
             )
         return quantiles[coverage]
 
-    def _prediction(self, name: str, probabilities: npt.NDArray[np.float32]) -> Prediction:
-        return Prediction.of(name, probabilities, self.class_names, threshold=self.threshold)
+    def _predictions(self, names: Sequence[str], pixels: Pixels) -> Iterator[Prediction]:
+        rows, scores = self._run(pixels)
+        novelties = [None] * len(rows) if scores is None else scores.tolist()
+        for name, probabilities, novelty in zip(names, rows, novelties, strict=True):
+            yield Prediction.of(
+                name,
+                probabilities,
+                self.class_names,
+                threshold=self.threshold,
+                novelty=novelty,
+                novelty_limit=self.novelty_limit,
+            )
 
-    def _run(self, pixels: Pixels) -> npt.NDArray[np.float32]:
-        """Runs one batch: (n, *image_spec.shape) uint8 to (n, classes) float32."""
+    def _run(
+        self, pixels: Pixels
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """Runs one batch.
+
+        Args:
+            pixels: (n, *image_spec.shape) uint8.
+
+        Returns:
+            (n, classes) float32 probabilities; and (n,) float32 novelty, or None.
+        """
         try:
-            (output,) = self._session.run(None, {self._session.get_inputs()[0].name: pixels})
+            rows, *scores = self._session.run(None, {self._session.get_inputs()[0].name: pixels})
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise ClassifierFileError(
                 f"{self.path} could not be run: {_first_line(error)}. "
                 "Make the file again, or lower the batch size if memory is short."
             ) from error
-        rows: npt.NDArray[np.float32] = np.asarray(output)
         # A softmax in half precision keeps three digits.
         if rows.shape != (len(pixels), len(self.class_names)) or not (
             (rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) < 0.02).all()  # False for NaN
@@ -378,7 +416,15 @@ class Classifier:
                 f"{self.path} does not give probabilities that sum to 1: it is damaged, or its "
                 "graph is not that of a classifier. Make the file again."
             )
-        return rows
+        if not scores:
+            return rows, None
+        if scores[0].shape != (len(pixels),):
+            raise ClassifierFileError(
+                f"{self.path} does not give one novelty score a picture: it is damaged. Make the "
+                "file again."
+            )
+        # What overflows is as strange as can be; JSON knows no infinity.
+        return rows, np.nan_to_num(scores[0], nan=_LARGEST, posinf=_LARGEST)
 
 
 def _find_file(path: Path) -> Path:
@@ -478,6 +524,17 @@ def _describe_failed(failed: list[FailedPrediction], count: int) -> str:
     lines = "".join(f"\n  - {item.source or 'picture'}: {item.error}" for item in failed[:10])
     more = f"\n  ... and {len(failed) - 10:,} more" if len(failed) > 10 else ""
     return f"{len(failed):,} of {count:,} pictures cannot be decoded:{lines}{more}"
+
+
+def _readable(
+    answers: list[Prediction | FailedPrediction], what: str
+) -> tuple[list[Prediction], list[FailedPrediction]]:
+    """Sorts out what could not be read, which must not be all."""
+    read = [answer for answer in answers if isinstance(answer, Prediction)]
+    failed = [answer for answer in answers if isinstance(answer, FailedPrediction)]
+    if not read:
+        raise DataError(f"{what}: {_describe_failed(failed, len(answers))}")
+    return read, failed
 
 
 def _listed(names: list[str], limit: int = 10) -> str:

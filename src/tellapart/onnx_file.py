@@ -54,9 +54,16 @@ def refuse_external_data(model: Message, name: str) -> None:
 
 
 def graph_problems(
-    model: Message, picture_shape: tuple[int, int, int], class_count: int
+    model: Message, picture_shape: tuple[int, int, int], class_count: int, *, novelty: bool
 ) -> list[str]:
-    """Returns how the graph's input and output differ from what the metadata says."""
+    """Returns how the graph's input and outputs differ from what the metadata says.
+
+    Args:
+        model: an ONNX file.
+        picture_shape: height, width, channels.
+        class_count: how many classes have a probability.
+        novelty: whether the metadata have a limit for the score of unknown pictures.
+    """
     graph = as_message(model.once(7).get(7))
     inputs = [_tensor_type(info) for info in graph.messages(11)]
     outputs = [_tensor_type(info) for info in graph.messages(12)]
@@ -68,11 +75,15 @@ def graph_problems(
             f"its inputs are {_describe(inputs)}, expected one uint8 [batch, height, width, "
             f"channels] = [*, {', '.join(map(str, shape[1:]))}]"
         )
-    if outputs != [(_FLOAT, classes)]:
+    if outputs[:1] != [(_FLOAT, classes)] or outputs[1:] not in ([], [(_FLOAT, (None,))]):
         problems.append(
             f"its outputs are {_describe(outputs)}, expected one float [batch, classes] = "
-            f"[*, {classes[1]}]"
+            f"[*, {classes[1]}], and behind it at most the novelty, float [batch] = [*]"
         )
+    elif len(outputs) == 2 and not novelty:
+        problems.append("its graph gives a novelty score, for which the metadata have no limit")
+    elif len(outputs) == 1 and novelty:
+        problems.append("the metadata have a limit for novelty, which its graph does not give")
     return problems
 
 

@@ -146,7 +146,9 @@ def train(
     divide(dataset)  # classes that are too small show before minutes of decoding
     made = _look_and_decode(dataset, plan, emit)
     found = _audit(dataset, emit)
-    deadline = _deadline(plan.recipe)
+    audited = time.monotonic()
+    budget_seconds = plan.recipe.budget_seconds
+    deadline = None if budget_seconds is None else audited + budget_seconds
     parts = divide(dataset, exclude=found.failures, groups=found.groups)
     for note in parts.notes:
         emit(Noted(note))
@@ -166,6 +168,7 @@ def train(
             facts,
             emit,
             started,
+            audited,
             asked,
         )
         with session.recorded():
@@ -350,11 +353,6 @@ def _approach(
     _say_what_was_kept(store, emit, new=new)
     assert plan.build is not None  # noqa: S101 (one of the two is there)
     return FromScratch(plan.build().model, recipe, dataset, store.pixels, deadline)
-
-
-def _deadline(recipe: Recipe) -> float | None:
-    """When a budget ends that begins now, by `time.monotonic`."""
-    return None if recipe.budget_seconds is None else time.monotonic() + recipe.budget_seconds
 
 
 def _say_what_was_kept(store: Store, emit: Observer, *, new: bool) -> None:

@@ -20,8 +20,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from tellapart.cli.output import printable
-from tellapart.explanation.training import loss_chart, observe
+from tellapart.explanation.loss_chart import loss_chart
+from tellapart.explanation.training import observe
+from tellapart.text import printable
 from tellapart.training.events import (
     BatchEnded,
     Diagnosed,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +82,11 @@ def wilson_interval(successes: int, count: int, confidence: float = 0.95) -> Int
     return Interval(share, low, high, count, confidence)
 
 
+UnsureReason = Literal["unknown", "probability"]
+"""Why a prediction is unsure: the picture is like nothing the network was trained on, or the most
+probable class is not probable enough. Where both are so, "unknown"."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a classifier says of one picture.
@@ -92,8 +97,9 @@ class Prediction:
         probability: its probability, 0 to 1.
         probabilities: (classes,) float32, in the order of `class_names`.
         class_names: all classes, in the classifier's order.
-        unsure: whether the probability is below what the classifier answers from; the label is
-            then its best guess.
+        novelty: how strange the picture is, in standard deviations of known pictures, whose mean
+            is 0; None where the classifier has no such score.
+        unsure_because: why the label is no more than a best guess; None: it is an answer.
     """
 
     source: str
@@ -101,7 +107,8 @@ class Prediction:
     probability: float
     probabilities: npt.NDArray[np.float32] = field(repr=False)
     class_names: tuple[str, ...] = field(repr=False)
-    unsure: bool = False
+    novelty: float | None = None
+    unsure_because: UnsureReason | None = None
 
     @classmethod
     def of(
@@ -111,21 +118,26 @@ class Prediction:
         class_names: tuple[str, ...],
         *,
         threshold: float = 0.0,
+        novelty: float | None = None,
+        novelty_limit: float = math.inf,
     ) -> Prediction:
         """Makes the prediction that belongs to a row of probabilities.
 
-        Below the threshold it is unsure.
+        It is unsure with a probability below the threshold, and with a novelty above its limit.
         """
         best = int(np.argmax(probabilities))
         probability = float(probabilities[best])
+        because: UnsureReason | None = "probability" if probability < threshold else None
+        if novelty is not None and novelty > novelty_limit:
+            because = "unknown"
         return cls(
-            source,
-            class_names[best],
-            probability,
-            probabilities,
-            class_names,
-            unsure=probability < threshold,
+            source, class_names[best], probability, probabilities, class_names, novelty, because
         )
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the label is no more than a best guess."""
+        return self.unsure_because is not None
 
     def top(self, k: int = 5) -> list[tuple[str, float]]:
         """The `k` most probable classes with their probabilities, the most probable first.
@@ -136,12 +148,14 @@ class Prediction:
         return [(self.class_names[i], float(self.probabilities[i])) for i in order]
 
     def to_json(self, k: int = 5) -> dict[str, Any]:
-        """Returns source, label, probability, whether it is unsure, and the top classes."""
+        """Returns source, label, probability, whether and why it is unsure, and the top classes."""
         return {
             "source": self.source,
             "label": self.label,
             "probability": self.probability,
+            "novelty": self.novelty,
             "unsure": self.unsure,
+            "unsure_because": self.unsure_because,
             "top": [{"label": name, "probability": p} for name, p in self.top(k)],
         }
 
@@ -222,6 +236,37 @@ class Mistake:
 
 
 @dataclass(frozen=True)
+class UnknownFigures:
+    """How well pictures of none of the classes are told from known ones, with 95% intervals.
+
+    Attributes:
+        auroc: the chance that an unknown picture has a higher novelty than a known one: 0.5 is a
+            guess, 1 tells all of them apart.
+        called_unknown: the share of the unknown pictures that is called so.
+        unsure: the share of them that is unsure, for that or for a low probability; all others
+            get an answer, and none is right.
+        known_called_unknown: the share of the known pictures that is called unknown.
+        known_unsure: the share of them that is unsure, for that or for a low probability.
+    """
+
+    auroc: Interval
+    called_unknown: Interval
+    unsure: Interval
+    known_called_unknown: Interval
+    known_unsure: Interval
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields by name."""
+        return {
+            "auroc": self.auroc.to_json(),
+            "called_unknown": self.called_unknown.to_json(),
+            "unsure": self.unsure.to_json(),
+            "known_called_unknown": self.known_called_unknown.to_json(),
+            "known_unsure": self.known_unsure.to_json(),
+        }
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What was measured on pictures that training never saw.
 
@@ -234,6 +279,7 @@ class Evaluation:
         unreadable: the pictures that were left out, and why.
         balanced_accuracy_interval: `balanced_accuracy` with its 95% interval (Price & Bonett,
             2004; see `evaluation.intervals`); None without test pictures.
+        unknown: how well unknown pictures are told; None where none were given.
     """
 
     class_names: tuple[str, ...]
@@ -244,6 +290,7 @@ class Evaluation:
     mistakes: tuple[Mistake, ...] = field(repr=False)
     unreadable: tuple[FailedPrediction, ...] = ()
     balanced_accuracy_interval: Interval | None = None
+    unknown: UnknownFigures | None = None
 
     @property
     def balanced_accuracy(self) -> float | None:
@@ -268,4 +315,5 @@ class Evaluation:
             "confusion_matrix": self.confusion.tolist(),
             "top_mistakes": [mistake.to_json() for mistake in self.mistakes],
             "unreadable": [failed.to_json() for failed in self.unreadable],
+            **({} if self.unknown is None else {"unknown": self.unknown.to_json()}),
         }

@@ -11,6 +11,9 @@ runs/<data>-<n>/
   evaluation.json    accuracy with interval, per class, confusion matrix, mistakes
   predictions.csv    every test picture: actual, predicted, probabilities
   trace.json         the data flow, layer by layer
+  prediction_trace.json  an ordinary test picture, followed through every layer
+  report.html        all of it on one page
+  MODEL_CARD.md      what it can do and what not, for whoever it is given to
   plots/*.png        curves, confusion matrix, samples
   traces/            pictures followed through the network, where that was asked for
   explanations/      where the network looked, where that was asked for
@@ -46,6 +49,9 @@ CLASSIFIER_ONNX = "classifier.onnx"
 EVALUATION_JSON = "evaluation.json"
 PREDICTIONS_CSV = "predictions.csv"
 TRACE_JSON = "trace.json"
+PREDICTION_TRACE_JSON = "prediction_trace.json"
+REPORT_HTML = "report.html"
+MODEL_CARD = "MODEL_CARD.md"
 PLOTS = "plots"
 TRACES = "traces"
 EXPLANATIONS = "explanations"

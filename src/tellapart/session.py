@@ -20,10 +20,10 @@ from tellapart.bundle import Bundle
 from tellapart.classifier import NamedPicture
 from tellapart.data.dataset import Dataset, Excluded
 from tellapart.data.split import Split, write_split_csv
-from tellapart.errors import TellapartError
+from tellapart.errors import ModelError, TellapartError
 from tellapart.evaluation.diagnosis import diagnose, gather_facts
 from tellapart.evaluation.overlap import Overlap, measure_overlap
-from tellapart.evaluation.trust import Trust, establish_trust
+from tellapart.evaluation.trust import Features, Trust, establish_trust
 from tellapart.files import write_error, write_json
 from tellapart.results import Evaluation
 from tellapart.runs import RunFolder
@@ -131,6 +131,7 @@ class Session:
     about_data: DataFacts
     emit: Broadcast
     started: float
+    audited: float
     asked: dict[str, Any] | None = None
     info: dict[str, Any] = field(default_factory=dict)
     overlap: Overlap | None = None
@@ -153,7 +154,8 @@ class Session:
         """Trains, evaluates, exports, reports."""
         interruption = Interruption()
         with interruption.listening():
-            end = self.approach.fit(self.parts, self.emit, interruption)
+            with self._stage("training"):
+                end = self.approach.fit(self.parts, self.emit, interruption)
             evaluation = self._conclude(end)
         return Run(
             self.folder.path,
@@ -168,16 +170,28 @@ class Session:
 
     def _conclude(self, end: TrainingEnded) -> Evaluation:
         """What follows training; Ctrl-C in here must be pressed twice to give the run up."""
-        self.approach.save_model(self.folder.file(runs.MODEL_KERAS))
-        trust = self._establish_trust()
-        probabilities = trust.probabilities
-        evaluation = self._evaluate(trust)
-        self._plot_trust(trust)
-        self._plot(probabilities, evaluation)  # while Keras may still be at work elsewhere
-        self._export(trust, evaluation)
-        self._trace()
+        with self._stage("calibration"):
+            self.approach.save_model(self.folder.file(runs.MODEL_KERAS))
+            trust = self._establish_trust()
+            followed = self._follow(trust)
+        with self._stage("evaluation"):
+            evaluation = self._evaluate(trust)
+        with self._stage("plots"):  # while Keras may still be at work elsewhere
+            self._plot_trust(trust)
+            self._plot(trust.probabilities, evaluation)
+        with self._stage("export"):
+            self._export(trust, evaluation)
+        with self._stage("traces"):
+            self._trace(followed)
         self._finish(evaluation, end)
         return evaluation
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        """Notes how long a part of the run took, in seconds."""
+        began = time.monotonic()
+        yield
+        self.info.setdefault("stages", {})[name] = round(time.monotonic() - began, 2)
 
     def _begin(self) -> None:
         weights = 4 * self.approach.parameters
@@ -226,13 +240,22 @@ class Session:
     def _establish_trust(self) -> Trust:
         """Calibrates on pictures that are neither trained nor tested on."""
         unseen = self.approach.unseen(self.parts)
-        probabilities = self.approach.predict(self.parts.test)
+        test = self.approach.see(self.parts.test)
+        features = None
+        if unseen.features is not None and test.features is not None:
+            features = Features(unseen.trained, unseen.features, test.features)
         labels = self.dataset.labels[self.parts.test]
         trust = establish_trust(
-            unseen.probabilities, unseen.labels, unseen.part, probabilities, labels
+            unseen.probabilities,
+            unseen.labels,
+            unseen.part,
+            test.probabilities,
+            labels,
+            chose=unseen.chose,
+            features=features,
         )
-        self.emit(Noted(trust.calibration.notes[0]))
-        self.emit(Noted(trust.unsure.note))
+        for note in (trust.calibration.notes[0], trust.novelty_note, trust.unsure.note):
+            self.emit(Noted(note))
         return trust
 
     def _evaluate(self, trust: Trust) -> Evaluation:
@@ -271,12 +294,14 @@ class Session:
         """Writes `classifier.onnx`, but only once it has proven equal to the network."""
         from tellapart.export.parity import check_parity, sample
 
+        novelty = trust.novelty
         bundle = Bundle(
             class_names=self.dataset.class_names,
             image_spec=self.recipe.image_spec,
             temperature=trust.calibration.temperature,
             unsure=trust.unsure.to_json(),
             sets=tuple(rule.to_json() for rule in trust.sets),
+            novelty=None if novelty is None else novelty.limit.to_json(),
             provenance={
                 "data": self.dataset.name,
                 "data_fingerprint": self.about_data.fingerprint,
@@ -290,10 +315,11 @@ class Session:
         path = self.folder.file(runs.CLASSIFIER_ONNX)
         candidate = path.with_name("unproven.onnx")
         try:
-            self.approach.export(bundle, candidate)
+            self.approach.export(bundle, candidate, None if novelty is None else novelty.model)
             chosen = sample(len(trust.probabilities), self.recipe.image_spec)
             pictures = self._raw_pictures(self.parts.test[chosen])
-            parity = check_parity(candidate, pictures, trust.probabilities[chosen])
+            scores = None if novelty is None else novelty.scores[chosen]
+            parity = check_parity(candidate, pictures, trust.probabilities[chosen], scores)
             self.approach.prove()
             candidate.replace(path)
         except OSError as error:
@@ -308,10 +334,29 @@ class Session:
             yield self.dataset.paths[index], partial(self.dataset.source.read, index)
             self.emit(Progressed("checking the export", done, len(indices)))
 
-    def _trace(self) -> None:
+    def _follow(self, trust: Trust) -> bool:
+        """Has an ordinary test picture followed; says whether there is one."""
+        from tellapart.report.example import choose_example
+
+        labels = self.dataset.labels[self.parts.test]
+        example = choose_example(trust.probabilities, labels)
+        if example is not None:
+            index = int(self.parts.test[example])
+            self.approach.follow(index, trust.calibration.temperature)
+        return example is not None
+
+    def _trace(self, followed: bool) -> None:
         images = len(self.dataset)
         stages = self.approach.data_flow()
         write_json(self.folder.file(runs.TRACE_JSON), {"images": images, "data_flow": stages})
+        if not followed:
+            return
+        try:
+            found = self.approach.followed()
+        except ModelError as error:
+            self.emit(Noted(f"No picture was followed through the network: {error}"))
+        else:
+            write_json(self.folder.file(runs.PREDICTION_TRACE_JSON), found)
 
     def _plot(self, probabilities: Probabilities, evaluation: Evaluation) -> None:
         from tellapart.evaluation import plots, worst_mistakes
@@ -386,7 +431,24 @@ class Session:
         }
         self._diagnose(evaluation)
         self.folder.write_info(self.info)
+        with self._stage("report"):
+            self._report()
+        self.info["seconds_after_audit"] = round(time.monotonic() - self.audited, 2)
+        self.folder.write_info(self.info)
         self.emit(RunFinished(str(self.folder.path), evaluation.accuracy.to_json(), seconds))
+
+    def _report(self) -> None:
+        """Draws what people read; a run is whole without it."""
+        from tellapart.report.model_card import write_model_card
+        from tellapart.report.page import write_report
+        from tellapart.report.pictures import Pictures
+
+        pictures = Pictures.of(self.dataset, self.approach.pixels, self.parts.test)
+        try:
+            write_model_card(self.folder)
+            write_report(self.folder, pictures)
+        except TellapartError as error:
+            self.emit(Noted(f"The report could not be written: {error}", "warning"))
 
     def _diagnose(self, evaluation: Evaluation | None) -> None:
         """Says in words what went wrong in the training, or could go better."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_image
 
 import tellapart as ta
 from tellapart import runs
@@ -89,6 +90,7 @@ def test_the_run_folder_is_complete(finished: dict[str, Any]) -> None:
     assert names == {
         runs.RUN_JSON, runs.SPLIT_CSV, runs.AUDIT_JSON, runs.EVENTS_JSONL, runs.MODEL_KERAS,
         runs.CLASSIFIER_ONNX, runs.EVALUATION_JSON, runs.PREDICTIONS_CSV, runs.TRACE_JSON,
+        runs.PREDICTION_TRACE_JSON, runs.REPORT_HTML, runs.MODEL_CARD,
         "plots/confusion.png", "plots/samples.png", "plots/mistakes.png",
         "plots/reliability.png", "plots/unsure.png",
     }  # fmt: skip
@@ -125,6 +127,21 @@ def test_the_keras_file_and_the_classifier_file_are_one_function(
     assert np.abs(np.array(said) - classifier.probabilities(pixels)).max() < 1e-5
 
 
+def test_pictures_like_nothing_it_was_trained_on(finished: dict[str, Any], photos: Path) -> None:
+    classifier = ta.Classifier.load(finished["folder"])
+    rule = json.loads((finished["folder"] / runs.EVALUATION_JSON).read_text())["novelty"]["rule"]
+    assert classifier.bundle.novelty == rule
+    # Judged by the pictures that cross-validation held out: all 34.
+    assert rule["fitted_on"] == 34
+    # So few and so small pictures tell little, but a photo is another thing.
+    flower = classifier.predict(load_sample_image("flower.jpg"))
+    assert flower.unsure_because == "unknown"
+    known = classifier.predict(sorted(photos.glob("*/*.jpg")))
+    assert np.mean([answer.unsure_because == "unknown" for answer in known]) < 0.1
+    parity = json.loads((finished["folder"] / runs.RUN_JSON).read_text())["parity"]
+    assert 0 < parity["max_novelty_difference"] < 0.01
+
+
 def train(data: Path, out: Path, **options: Any) -> tuple[ta.Run, list[Event]]:
     events: list[Event] = []
     settings: dict[str, Any] = {"image_size": SIZE, "recipe": "transfer"}
@@ -150,6 +167,11 @@ def test_fine_tuning_keeps_what_validation_prefers(photos: Path, tmp_path: Path)
     notes = [event.text for event in events if isinstance(event, Noted)]
     (verdict,) = [text for text in notes if "validation accuracy and" in text]
     assert verdict.startswith(("Fine-tuning helped: ", "Fine-tuning did not help ("))
+    # The head alone is calibrated by cross-validation, a fine-tuned network by what chose it.
+    chosen = "validation part" if "helped: " in verdict else "in cross-validation"
+    (about,) = [text for text in notes if text.startswith("Temperature ")]
+    assert f"{chosen}: " in about
+    assert ("decided which weights are kept" in about) is ("helped: " in verdict)
     assert len(run.history) == 1
     (head,) = [event for event in events if isinstance(event, HeadFitted)]
     assert head.val_accuracy is not None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import pytest
 
 from tellapart.approaches import within_budget
 from tellapart.approaches.within_budget import MEASURED_ON, Fit, fit_decoding, fit_features
-from tellapart.data import load
+from tellapart.data import archive, load
 from tellapart.data.dataset import Dataset
-from tellapart.images import ImageSpec, Pixels
+from tellapart.data.listing import open_tar
+from tellapart.images import ImageSpec, Pixels, decode
 from tellapart.models.backbones import get_backbone
 
 SPEC = ImageSpec(224, 224, resize="crop")
@@ -86,3 +89,46 @@ def test_decoding(dataset: Dataset) -> None:
     times = clock(0, MEASURED_ON * 0.25)
     found = fit_decoding(dataset, SPEC, np.arange(36), 10, clock=lambda: next(times))
     assert (found.image_size, found.keep) == ((224, 224), 12)
+
+
+class Clock:
+    """Made-up seconds: a call takes none, and what is done with `takes` as many as it says."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def takes(self, seconds: float, function: Any) -> Any:
+        """The same function, but the clock goes on at each call."""
+
+        def slow(*args: Any, **options: Any) -> Any:
+            self.seconds += seconds
+            return function(*args, **options)
+
+        return slow
+
+
+def test_unpacking_an_archive_is_no_time_of_decoding(
+    colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the audit kept from the last run, the first picture to decode unpacks the archive."""
+    packed = tmp_path / "colours.tar.gz"
+    with tarfile.open(packed, "w:gz") as tar:
+        tar.add(colour_folder, "colours")
+    load(packed)  # the next time its list is known, and it is not opened
+    clock, opened = Clock(), []
+
+    def unpack(*args: Any) -> IO[bytes]:
+        opened.append(args)
+        return real(*args)
+
+    real = open_tar
+    monkeypatch.setattr(archive, "open_tar", clock.takes(30.0, unpack))
+    monkeypatch.setattr(within_budget, "decode", clock.takes(0.0625, decode))
+    found = fit_decoding(load(packed), SPEC, np.arange(36), 10, clock=clock)
+    assert len(opened) == 1
+    # 3 s are enough for 48 pictures of a sixteenth second, and there are 36; with 30 s for the
+    # archive shared among the 16 that are measured, only one would be left.
+    assert found == Fit((224, 224), 36)

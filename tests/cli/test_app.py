@@ -14,7 +14,7 @@ import pytest
 
 from tellapart.cli import main, output
 from tellapart.cli.app import COMMANDS
-from tellapart.cli.output import Progress, json_text, print_json, print_table, printable
+from tellapart.cli.output import Progress, json_text, print_json, print_table
 from tellapart.errors import TellapartError
 from tellapart.version import __version__
 from tests.cli.conftest import Run
@@ -171,21 +171,6 @@ def test_warnings_are_for_those_who_ask() -> None:
 
 
 # --- Output -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain ünïcode 猫", "plain ünïcode 猫"),
-        ("two\nlines", "two\\nlines"),
-        ("\x1b[31mred", "\\x1b[31mred"),
-        ("a\u202egpj.exe", "a\\u202egpj.exe"),
-        ("bytes \udcff", "bytes \\udcff"),
-        ("family \N{WOMAN}\u200d\N{GIRL}", "family \N{WOMAN}\u200d\N{GIRL}"),
-    ],
-)
-def test_printable(text: str, shown: str) -> None:
-    assert printable(text) == shown
 
 
 def test_json_is_strict_and_fits_the_encoding() -> None:

@@ -97,7 +97,7 @@ def test_no_difference(run: Run, tmp_path: Path) -> None:
     assert "Both are right on the same pictures: there is no difference." in same.out
     assert "Holm" not in same.out
     even = run("compare", first, make_run(tmp_path / "three", {1}))
-    assert "There is no difference to be seen: each alone is right on 1 pictures." in even.out
+    assert "There is no difference to be seen: each alone is right on 1 picture." in even.out
 
 
 def test_other_test_parts_are_refused(run: Run, tmp_path: Path) -> None:

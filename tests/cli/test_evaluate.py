@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.cli.conftest import Run
 from tests.cli.test_predict import CLI
@@ -62,6 +63,55 @@ def test_json(run: Run, here: Path, mixed: Path) -> None:
     assert found["balanced_accuracy_interval"]["value"] == found["balanced_accuracy"]
     assert found["classes"][0]["precision_interval"]["low"] == pytest.approx(0.468, abs=1e-3)
     assert found["confusion_matrix"] == [[9, 0, 0], [0, 12, 0], [3, 0, 12]]
+
+
+@pytest.fixture
+def telling(here: Path) -> Path:
+    """A run that calls unknown what is brighter than 1.5 colours; see tests/tiny_classifier.py."""
+    save_classifier(here / "telling" / "classifier.onnx", novelty={"threshold": 1.5})
+    Image.new("RGB", (20, 10), (255, 255, 255)).save(here / "white.png")
+    return here / "telling"
+
+
+def test_unknown_pictures(run: Run, here: Path, colour_folder: Path, telling: Path) -> None:
+    done = run("evaluate", telling, colour_folder, "--unknown", "white.png", "--unknown", "photos")
+    assert done.code == 0
+    assert done.out.startswith("Accuracy 1.000 (95% interval 0.904 to 1.000) on 36 pictures")
+    # White is the brightest of all, and so called unknown; three pure colours have 1 and an
+    # answer, and so have known pictures: blue (40, 60, 200) and red (210, 50, 40) have 300 / 255,
+    # green (50, 190, 60) too, give or take some noise: all above the pure ones.
+    text = done.out[done.out.index("Unknown pictures") :]
+    lines = [line.split("(")[0].split() for line in text.splitlines() if line.strip()]
+    assert lines == [
+        ["Unknown", "pictures:", "4,", "AUROC", "0.250"],
+        ["called", "unknown", "0.250"],
+        ["unsure", "0.250"],
+        ["Known", "pictures:", "36"],
+        ["called", "unknown", "0.000"],
+        ["unsure", "0.000"],
+    ]
+    assert "photos/broken.jpg: is" in done.err
+
+
+def test_unknown_pictures_as_json(run: Run, here: Path, colour_folder: Path, telling: Path) -> None:
+    options = ("--unknown", "white.png", "--json")
+    found = json.loads(run("evaluate", telling, colour_folder, *options).out)["unknown"]
+    assert found["auroc"]["value"] == found["called_unknown"]["value"] == 1
+    assert found["unsure"]["count"] == 1
+    assert found["known_unsure"] == found["known_called_unknown"]
+    assert found["known_unsure"]["count"] == 36
+    assert "unknown" not in json.loads(run("evaluate", telling, colour_folder, "--json").out)
+
+
+def test_unknown_pictures_that_cannot_be_measured(
+    run: Run, here: Path, colour_folder: Path, telling: Path
+) -> None:
+    done = run("evaluate", telling, colour_folder, "--unknown", "phtos")
+    assert (done.code, done.out) == (1, "")
+    assert "No such picture or folder: phtos. Did you mean 'photos'?" in done.err
+    done = run("evaluate", "run", colour_folder, "--unknown", "white.png")
+    assert (done.code, done.out) == (2, "")
+    assert "run/classifier.onnx has no score for unknown pictures." in done.err
 
 
 def test_unreadable_pictures_are_counted_and_named(

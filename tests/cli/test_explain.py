@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from PIL import Image
 from tests.cli.conftest import Run
 from tests.cli.test_predict import CLI
 from tests.test_classifier import run_python
+from tests.tiny_classifier import save_classifier
 
 DRAWING = [*CLI, "matplotlib", "mpl_toolkits", "numpy", "dateutil", "six", "pyparsing", "cycler"]
 
@@ -158,6 +162,42 @@ def test_tensorflow_and_keras_are_not_needed(here: Path, flag: Path) -> None:
     out = run_python(code, allowed=[*DRAWING, "kiwisolver", "contourpy", "fontTools"])
     assert out.endswith("\nset()\n")
     assert "run/explanations/flag-1.png" in out
+
+
+def complete_class(start: str, *, shell: str = "bash", classifier: str = "run") -> str:
+    """What the Tab key offers behind `tellapart explain run flag.png --class `."""
+    words = ["tellapart", "explain", *classifier.split(), "flag.png", "--class"]
+    return subprocess.run(
+        [sys.executable, "-m", "tellapart"],
+        capture_output=True,
+        text=True,
+        check=False,  # a shell that finds nothing to complete is told so by the exit code
+        env=os.environ
+        | {
+            "_TELLAPART_COMPLETE": f"complete_{shell}",
+            "COMP_WORDS": " ".join([*words, start]),
+            "COMP_CWORD": str(len(words)),
+            "_TYPER_COMPLETE_ARGS": " ".join([*words, start]),
+        },
+    ).stdout.rstrip("\n")
+
+
+def test_tab_completes_the_classes(here: Path) -> None:
+    assert complete_class("").splitlines() == ["blue", "green", "red"]
+    assert complete_class("gr").splitlines() == ["green"]
+    assert complete_class("gr", classifier="run/classifier.onnx").splitlines() == ["green"]
+    assert complete_class("x") == ""
+    assert complete_class("", classifier="--method rise run").splitlines()[0] == "blue"
+    for nothing in ("absent", "photos", "--method rise"):
+        assert complete_class("", classifier=nothing) == ""
+
+
+def test_tab_writes_names_as_the_shell_reads_them(here: Path) -> None:
+    names = ("$HOME", "water lily", "water \x1b[2Jrose", "Ähre-1.5")
+    save_classifier(here / "run" / "classifier.onnx", class_names=names)
+    assert complete_class("").splitlines() == [r"\$HOME", r"water\ lily", "Ähre-1.5"]
+    assert complete_class("wa").splitlines() == [r"water\ lily"]
+    assert '"water lily"' in complete_class("wa", shell="zsh")
 
 
 def test_help_is_light() -> None:

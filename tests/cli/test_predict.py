@@ -36,9 +36,9 @@ def sources(done: Outcome) -> list[str]:
 def test_csv_exactly(run: Run, here: Path) -> None:
     done = run("predict", "run", "photos/red.png", "photos/absent.png", "--format", "csv", "-k2")
     assert done.out == (
-        "source,label,probability,label_2,probability_2,unsure,error\n"
-        "photos/red.png,red,0.800000,blue,0.100000,false,\n"
-        "photos/absent.png,,,,,,no such file or directory\n"
+        "source,label,probability,label_2,probability_2,unsure,unsure_because,novelty,error\n"
+        "photos/red.png,red,0.800000,blue,0.100000,false,,,\n"
+        "photos/absent.png,,,,,,,,no such file or directory\n"
     )
     assert (done.code, done.err) == (1, "1 of 2 pictures failed.\n")
 
@@ -51,7 +51,9 @@ def test_json_lines(run: Run, here: Path) -> None:
         "source": "photos/red.png",
         "label": "red",
         "probability": pytest.approx(0.8),
+        "novelty": None,
         "unsure": False,
+        "unsure_because": None,
         "top": [{"label": "red", "probability": pytest.approx(0.8)}],
     }
 
@@ -386,12 +388,32 @@ def test_below_the_threshold_the_answer_is_unsure(run: Run, here: Path) -> None:
     save_classifier(here / "sure" / "classifier.onnx", unsure={"threshold": 0.81})
     table = run("predict", "sure", "photos/red.png")
     assert "unsure (red?)" in table.out
+    assert "unknown" not in table.out
     found = json.loads(run("predict", "sure", "photos/red.png", "--json").out)["predictions"][0]
     assert (found["label"], found["unsure"]) == ("red", True)
+    assert found["unsure_because"] == "probability"
     (row,) = rows(run("predict", "sure", "photos/red.png", "--format", "csv"))
     assert (row["label"], row["unsure"]) == ("red", "true")
+    assert row["unsure_because"] == "probability"
     save_classifier(here / "less" / "classifier.onnx", unsure={"threshold": 0.79})
     assert "unsure" not in run("predict", "less", "photos/red.png").out
+
+
+def test_a_picture_like_nothing_it_was_trained_on_is_unsure(run: Run, here: Path) -> None:
+    # A pure colour has a novelty of 1.
+    save_classifier(here / "known" / "classifier.onnx", novelty={"threshold": 0.9})
+    table = run("predict", "known", "photos/red.png")
+    assert "unsure (unknown, red?)" in table.out
+    found = json.loads(run("predict", "known", "photos/red.png", "--json").out)["predictions"][0]
+    assert (found["label"], found["unsure"], found["unsure_because"]) == ("red", True, "unknown")
+    assert found["novelty"] == pytest.approx(1)
+    options = ("photos/red.png", "photos/broken.jpg", "--format", "csv")
+    row, broken = rows(run("predict", "known", *options))
+    assert (row["unsure"], row["unsure_because"], row["novelty"]) == ("true", "unknown", "1.000")
+    assert (broken["unsure"], broken["unsure_because"], broken["novelty"]) == ("", "", "")
+    save_classifier(here / "more" / "classifier.onnx", novelty={"threshold": 1.1})
+    (row,) = rows(run("predict", "more", "photos/red.png", "--format", "csv"))
+    assert (row["unsure"], row["unsure_because"], row["novelty"]) == ("false", "", "1.000")
 
 
 def test_sets_of_classes(run: Run, here: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,18 @@ def test_the_probabilities_are_those_of_the_classifier_file(run: Run, here: Path
     assert traced == pytest.approx(expected, abs=1e-5)
     assert found["answer"]["classes"][0]["name"] == predicted.label
     assert not Path("runs/digits-1/traces").exists()  # --json alone writes nothing
+
+
+def test_trace_and_predict_say_the_same(run: Run, here: Path) -> None:
+    """The temperature is in classifier.onnx alone, and `trace` goes by model.keras."""
+    traced = load_json(run, "trace", "runs/digits-1", "my picture.png")["prediction"]["answer"]
+    (predicted,) = load_json(run, "predict", "runs/digits-1", "my picture.png")["predictions"]
+    assert abs(math.log(traced["temperature"])) > 0.05  # there is one to forget
+    top = {entry["name"]: entry["probability"] for entry in traced["classes"][:3]}
+    assert list(top) == [entry["label"] for entry in predicted["top"]]
+    assert list(top.values()) == pytest.approx(
+        [entry["probability"] for entry in predicted["top"]], abs=1e-5
+    )
 
 
 def test_out_is_never_overwritten_without_force(run: Run, here: Path, tmp_path: Path) -> None:

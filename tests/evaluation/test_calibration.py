@@ -323,6 +323,20 @@ def test_few_pictures_are_said_to_be_few() -> None:
     assert "Fewer than 100 pictures leave it uncertain" in notes[0]
 
 
+def test_pictures_that_chose_the_weights_are_said_to_have_done_so() -> None:
+    p, labels = too_sure(200, 3, 2.0)
+    chose = calibrate(p, labels, p, labels, fitted_part="validation part", chose=True)
+    watched = calibrate(p, labels, p, labels, fitted_part="validation part")
+    assert chose.notes[0] == (
+        f"{watched.notes[0]} These pictures also decided which weights are kept, so they are not "
+        "quite new to the network: it may be a little too sure on others, and say "
+        '"unsure" a little too seldom.'
+    )
+    assert chose.notes[1:] == watched.notes[1:]
+    nothing = calibrate(p[:0], labels[:0], p, labels, fitted_part="validation part", chose=True)
+    assert "These pictures" not in nothing.notes[0]
+
+
 def test_a_temperature_that_does_not_fit_the_test_part_is_told() -> None:
     p, labels = too_sure(1000, 3, 2.0)
     found = calibrate(p, labels, *too_sure(1000, 3, 0.7))

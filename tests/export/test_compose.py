@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import pytest
 from tellapart.bundle import Bundle
 from tellapart.classifier import Classifier
 from tellapart.errors import ExportError
+from tellapart.evaluation.novelty import NoveltyModel, fit_novelty_cross_validated
+from tellapart.evaluation.novelty_threshold import fit_novelty_threshold
 from tellapart.export.compose import compose
+from tellapart.export.parity import check_parity
 from tellapart.images import ImageSpec
 from tellapart.models.backbones import get_backbone
 from tellapart.models.backbones.engine import FeatureExtractor
@@ -35,9 +39,11 @@ def pictures(count: int) -> Any:
     return np.random.default_rng(0).integers(0, 256, (count, *SIZE, 3), np.uint8)
 
 
-def save(tmp_path: Path, head: Head, bundle: Bundle = BUNDLE) -> Path:
+def save(
+    tmp_path: Path, head: Head, bundle: Bundle = BUNDLE, novelty: NoveltyModel | None = None
+) -> Path:
     path = tmp_path / "classifier.onnx"
-    path.write_bytes(compose(LITE.onnx(SIZE), head, bundle))
+    path.write_bytes(compose(LITE.onnx(SIZE), head, bundle, novelty))
     return path
 
 
@@ -74,6 +80,26 @@ def test_the_temperature_divides_the_logits(tmp_path: Path) -> None:
     assert np.abs(warm.probabilities(pixels) - expected).max() < 1e-5
     soft = build_transfer_model(LITE, SIZE, 3, head=head.softened(2.0))
     assert np.abs(np.asarray(soft(pixels)) - expected).max() < 1e-4
+
+
+def test_the_novelty_is_that_of_features_and_softened_probabilities(tmp_path: Path) -> None:
+    head, pixels = make_head(), pictures(12)
+    features = FeatureExtractor(LITE, SIZE, "onnxruntime").features(pixels)
+    p = head.softened(2.0).probabilities(features)
+    novelty, scores = fit_novelty_cross_validated(features[:8], p[:8])
+    limit = fit_novelty_threshold(scores).to_json()
+    bundle = replace(BUNDLE, temperature=2.0, novelty=limit)
+    classifier = Classifier.load(save(tmp_path, head, bundle, novelty))
+    assert classifier.bundle == bundle
+    expected = novelty.score(features, p)
+    found = classifier.predict(pixels)
+    assert np.abs([answer.novelty for answer in found] - expected).max() < 1e-3
+    assert np.ptp(expected) > 0.1
+    assert np.abs([answer.probabilities for answer in found] - p).max() < 1e-5
+    named = [(str(number), partial(np.asarray, row)) for number, row in enumerate(pixels)]
+    parity = check_parity(classifier.path, named, p, expected)
+    assert parity.max_novelty_difference is not None
+    assert 0 < parity.max_novelty_difference < 1e-3
 
 
 def test_parts_that_do_not_fit_are_all_named() -> None:

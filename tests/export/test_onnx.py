@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,14 @@ import pytest
 from tellapart.bundle import Bundle, read_bundle
 from tellapart.classifier import Classifier
 from tellapart.errors import ExportError
+from tellapart.evaluation.calibration import apply_temperature
+from tellapart.evaluation.novelty import NoveltyModel, fit_novelty_cross_validated
+from tellapart.evaluation.novelty_threshold import fit_novelty_threshold
 from tellapart.export.onnx import export_classifier
-from tellapart.export.parity import check_parity
+from tellapart.export.parity import _compare_novelty, check_parity
 from tellapart.images import ImageSpec
+from tellapart.models.head.problem import softmax
+from tellapart.models.penultimate import penultimate
 from tellapart.models.registry import build
 
 BUNDLE = Bundle(("a", "b", "c"), ImageSpec(6, 9, 3), provenance={"data": "made-up"})
@@ -119,3 +125,58 @@ def test_a_picture_that_vanished_fails_the_gate(tmp_path: Path) -> None:
     gone = [("gone.png", lambda: tmp_path / "gone.png")]
     with pytest.raises(ExportError, match="gone.png could be read for training but not for"):
         check_parity(tmp_path / "c.onnx", gone, np.full((1, 3), 1 / 3, np.float32))
+
+
+# --- Novelty ------------------------------------------------------------------------------------
+
+
+def opened_and_fitted(temperature: float) -> tuple[Any, NoveltyModel, Bundle]:
+    """The network cut open, its score, and the metadata that go with both."""
+    opened = penultimate(network())
+    features, logits = opened.predict(pictures(40), verbose=0)
+    model, scores = fit_novelty_cross_validated(features, softmax(logits / temperature))
+    limit = fit_novelty_threshold(scores).to_json()
+    return opened, model, replace(BUNDLE, temperature=temperature, novelty=limit)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_a_network_cut_open_gives_probabilities_and_novelty(
+    tmp_path: Path, temperature: float
+) -> None:
+    opened, novelty, bundle = opened_and_fitted(temperature)
+    export_classifier(opened, bundle, tmp_path / "c.onnx", novelty)
+    pixels = pictures(20)
+    features, logits = opened.predict(pixels, verbose=0)
+    p = softmax(logits / np.float32(temperature))
+    expected = novelty.score(features, p)
+    parity = check_parity(tmp_path / "c.onnx", named(pixels), p, expected)
+    assert parity.max_difference < 1e-5
+    assert parity.max_novelty_difference is not None
+    assert parity.max_novelty_difference < 1e-3
+    # The network that was cut open is the same function as before, temperature aside.
+    whole = network().predict(pixels, verbose=0)
+    found = Classifier.load(tmp_path / "c.onnx").probabilities(pixels)
+    assert np.allclose(found, apply_temperature(whole, temperature), atol=1e-5)
+    graph = onnx.load(tmp_path / "c.onnx").graph
+    assert [end.name for end in graph.output] == ["probabilities", "novelty"]
+    assert [end.name for end in graph.input] == ["pixels"]
+
+
+def test_a_difference_in_novelty_fails_the_gate(tmp_path: Path) -> None:
+    opened, novelty, bundle = opened_and_fitted(1.0)
+    export_classifier(opened, bundle, tmp_path / "c.onnx", novelty)
+    pixels = pictures(4)
+    features, logits = opened.predict(pixels, verbose=0)
+    p = softmax(logits)
+    for wrong in (0.02, np.nan):
+        expected = novelty.score(features, p)
+        expected[2] += wrong * max(1, abs(expected[2]))
+        with pytest.raises(ExportError, match=r"over 4 pictures the largest difference of the nov"):
+            check_parity(tmp_path / "c.onnx", named(pixels), p, expected)
+
+
+def test_the_novelty_of_a_stranger_may_differ_by_a_share_of_it() -> None:
+    found: list[float | None] = [2000.0, 1.0]
+    expected = np.array([2010, 1.001], np.float32)
+    assert _compare_novelty(Path("c"), found, expected) == pytest.approx(10 / 2010, rel=1e-3)
+    assert _compare_novelty(Path("c"), [None, None], None) is None

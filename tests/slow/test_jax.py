@@ -51,6 +51,7 @@ def test_a_run_on_jax_is_whole_and_repeats_itself(tmp_path: Path) -> None:
     assert info["backend"] == "jax"
     assert info["parity"]["checked"] == 359
     assert info["parity"]["max_difference"] <= 1e-4
+    assert 0 < info["parity"]["max_novelty_difference"] <= 0.01
 
 
 def test_a_backend_cannot_change_within_a_process() -> None:

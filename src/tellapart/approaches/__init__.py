@@ -16,11 +16,28 @@ from tellapart.bundle import Bundle
 from tellapart.data.split import Split
 from tellapart.data.streaming import PixelRows
 from tellapart.evaluation.calibration import FittedPart
+from tellapart.evaluation.novelty import NoveltyModel
 from tellapart.training.events import Observer, TrainingEnded
 from tellapart.training.interruption import Interruption
 
 Probabilities = npt.NDArray[np.float32]
 """(pictures, classes); each row sums to 1."""
+
+Features = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a network makes of pictures.
+
+    Attributes:
+        probabilities: (n, classes) float32.
+        features: (n, d) float32, by which unknown pictures are told; None where the network cannot
+            be opened (see `models.penultimate`).
+    """
+
+    probabilities: Probabilities = field(repr=False)
+    features: Features | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +49,18 @@ class Unseen:
             learn from the picture.
         labels: (k,) int64, their actual classes.
         part: which pictures they are.
+        chose: whether they also decided which weights are kept, and so are not quite new.
+        features: (k, d) float32 of them; see `Seen`.
+        trained: (m, d) float32 of training pictures, from which is learned what known ones look
+            like; None where there are no features, and with cross-validation.
     """
 
     probabilities: Probabilities = field(repr=False)
     labels: npt.NDArray[np.int64] = field(repr=False)
     part: FittedPart
+    chose: bool = False
+    features: Features | None = field(default=None, repr=False)
+    trained: Features | None = field(default=None, repr=False)
 
 
 class Approach(Protocol):
@@ -66,7 +90,7 @@ class Approach(Protocol):
         """Trains, on the training part alone; choices are made by the validation part."""
         ...
 
-    def predict(self, indices: npt.NDArray[np.int64]) -> Probabilities:
+    def see(self, indices: npt.NDArray[np.int64]) -> Seen:
         """What the trained network makes of those pictures."""
         ...
 
@@ -78,15 +102,32 @@ class Approach(Protocol):
         """Writes the network as a `.keras` file, which is there at the latest after `prove`."""
         ...
 
-    def export(self, bundle: Bundle, path: Path) -> None:
-        """Writes the network as a classifier file."""
+    def export(self, bundle: Bundle, path: Path, novelty: NoveltyModel | None) -> None:
+        """Writes the network as a classifier file, with the score for unknown pictures, if any."""
         ...
 
     def prove(self) -> None:
-        """Makes sure that the network that `save_model` wrote is the one that `predict` is of.
+        """Makes sure that the network that `save_model` wrote is the one that `see` is of.
 
         Raises:
             ExportError: it is not.
+        """
+        ...
+
+    def follow(self, index: int, temperature: float) -> None:
+        """Begins to follow a picture through every layer; `followed` has the trace.
+
+        Args:
+            index: which picture of the data set.
+            temperature: what the classifier file divides logits by.
+        """
+        ...
+
+    def followed(self) -> dict[str, Any]:
+        """The trace of the picture that `follow` named, as docs/trace.md has it; after `prove`.
+
+        Raises:
+            ModelError: the network cannot be followed.
         """
         ...
 

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tellapart.approaches import Approach, Probabilities, Unseen
-from tellapart.approaches.scratch import FromScratch
+from tellapart.approaches import Approach, Probabilities, Seen, Unseen
+from tellapart.approaches.scratch import LEARNED_FROM, FromScratch
 from tellapart.approaches.transfer import FeatureHead
 from tellapart.bundle import Bundle
 from tellapart.data.dataset import Dataset
 from tellapart.data.split import Split
 from tellapart.data.streaming import PixelRows
+from tellapart.evaluation.novelty import NoveltyModel
 from tellapart.models.backbones import Backbone
 from tellapart.training import trainer
 from tellapart.training.events import Noted, Observer, TrainingEnded
@@ -92,9 +93,9 @@ class FineTuning:
         self._keep_the_better(tuned, parts, emit)
         return replace(end, seconds=time.monotonic() - began)
 
-    def predict(self, indices: npt.NDArray[np.int64]) -> Probabilities:
+    def see(self, indices: npt.NDArray[np.int64]) -> Seen:
         """See `Approach`."""
-        return self._kept.predict(indices)
+        return self._kept.see(indices)
 
     def unseen(self, parts: Split) -> Unseen:
         """See `Approach`."""
@@ -104,13 +105,21 @@ class FineTuning:
         """See `Approach`."""
         self._kept.save_model(path)
 
-    def export(self, bundle: Bundle, path: Path) -> None:
+    def export(self, bundle: Bundle, path: Path, novelty: NoveltyModel | None) -> None:
         """See `Approach`."""
-        self._kept.export(bundle, path)
+        self._kept.export(bundle, path, novelty)
 
     def prove(self) -> None:
         """See `Approach`."""
         self._kept.prove()
+
+    def follow(self, index: int, temperature: float) -> None:
+        """See `Approach`."""
+        self._kept.follow(index, temperature)
+
+    def followed(self) -> dict[str, Any]:
+        """See `Approach`."""
+        return self._kept.followed()
 
     def data_flow(self) -> list[dict[str, Any]]:
         """See `Approach`."""
@@ -125,14 +134,15 @@ class FineTuning:
         return bool(left - reserved >= LEAST_SECONDS)
 
     def _seconds_to_test(self, model: Any, parts: Split) -> float:
-        """How long the network will take for the test part, by a part of the training part."""
+        """How long the network will take for what follows, by a part of the training part."""
         if self._deadline is None:
             return 0.0
         some = parts.train[: trainer.PREDICTION_BATCH]
         trainer.predict(model, self.pixels, some)  # the first time compiles it
         began = time.monotonic()
         trainer.predict(model, self.pixels, some)
-        return (time.monotonic() - began) * len(parts.test) / len(some)
+        looks = len(parts.test) + min(LEARNED_FROM, len(parts.train))
+        return (time.monotonic() - began) * looks / len(some)
 
     def _unfrozen(self) -> Any:
         """Builds the network with the head, its upper layers ready to be trained."""
@@ -155,8 +165,8 @@ class FineTuning:
 
     def _keep_the_better(self, tuned: FromScratch, parts: Split, emit: Observer) -> None:
         labels = self._dataset.labels[parts.validation]
-        before = _judge(self._frozen.predict(parts.validation), labels)
-        after = _judge(tuned.predict(parts.validation), labels)
+        before = _judge(self._frozen.see(parts.validation).probabilities, labels)
+        after = _judge(tuned.see(parts.validation).probabilities, labels)
         figures = (
             f"{after[0]:.3f} validation accuracy and {-after[1]:.3f} loss, {before[0]:.3f} and "
             f"{-before[1]:.3f} before"
@@ -165,6 +175,7 @@ class FineTuning:
         if after[0] >= before[0] and after[1] > before[1]:
             emit(Noted(f"Fine-tuning helped: {figures}."))
             self._kept = tuned
+            tuned.chosen_by_validation = True
             return
         emit(Noted(f"Fine-tuning did not help ({figures}): the head on frozen features is kept."))
         self._fit_head_to_all(parts)

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -79,6 +80,24 @@ class KerasProcess:
         given, made = self._file("pixels.npy"), self._file("probabilities.npy")
         np.save(given, pixels, allow_pickle=False)
         self._submit("predict", pixels=str(given), probabilities=str(made))
+
+    def follow(
+        self, pixels: Pixels, class_names: Sequence[str], picture: str, temperature: float
+    ) -> None:
+        """Has one picture, (height, width, 3) uint8, followed through every layer.
+
+        The result is a JSON file, as docs/trace.md has it; see `explanation.prediction`.
+        """
+        given = self._file("followed.npy")
+        np.save(given, pixels, allow_pickle=False)
+        self._submit(
+            "follow",
+            pixels=str(given),
+            class_names=list(class_names),
+            picture=picture,
+            temperature=temperature,
+            path=str(self._file("prediction_trace.json")),
+        )
 
     def data_flow(self, images: int) -> None:
         """Has the data-flow trace made; see `explanation.flow`. The result is a JSON file."""
@@ -150,6 +169,18 @@ class _Worker:
         rows = [np.asarray(self._model(picture[np.newaxis], training=False)) for picture in given]
         np.save(probabilities, np.concatenate(rows), allow_pickle=False)
         return probabilities
+
+    def follow(
+        self, pixels: str, class_names: list[str], picture: str, temperature: float, path: str
+    ) -> str:
+        from tellapart.explanation.prediction import prediction_trace
+
+        given = np.load(pixels, allow_pickle=False)
+        found = prediction_trace(
+            self._model, given, class_names, picture=picture, temperature=temperature
+        )
+        Path(path).write_text(json.dumps(found.to_json()), encoding="utf-8")
+        return path
 
     def data_flow(self, images: int, path: str) -> str:
         from tellapart.explanation.flow import data_flow

@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tellapart.approaches import Probabilities, Unseen
+from tellapart.approaches import Seen, Unseen
 from tellapart.bundle import Bundle
 from tellapart.data.dataset import Dataset
 from tellapart.data.split import Split
 from tellapart.data.streaming import PixelRows
 from tellapart.evaluation.calibration import FittedPart
+from tellapart.evaluation.novelty import AXES, PICTURES_PER_AXIS, NoveltyModel, thin
+from tellapart.export.parity import TOLERANCE
 from tellapart.files import atomic_path
 from tellapart.models.backend import import_keras
+from tellapart.models.head.problem import softmax
+from tellapart.models.penultimate import penultimate
 from tellapart.training import trainer
 from tellapart.training.events import Observer, TrainingEnded
 from tellapart.training.interruption import Interruption
@@ -26,12 +30,20 @@ FINISHING_SECONDS = 5.0
 """What follows training takes so long, and longer with the number of test pictures: the export,
 its proof, plots."""
 
+LEARNED_FROM = AXES * PICTURES_PER_AXIS
+"""What known pictures look like is learned from so many of the training part: the network has to
+look at each, and thousands tell unknown pictures no better (docs/unknown.md)."""
+
+OPENED_ON = 8
+"""So many pictures prove that a network that was cut open says what it said."""
+
 
 class FromScratch:
     """A `keras.Model` and the pictures that it learns from.
 
     Attributes:
         model: (batch, height, width, channels) uint8 to (batch, classes) probabilities.
+        chosen_by_validation: whether the validation part decided which weights are kept.
     """
 
     def __init__(
@@ -47,6 +59,9 @@ class FromScratch:
         self._dataset = dataset
         self._pixels = pixels
         self._deadline = deadline
+        self._followed: tuple[int, float] | None = None
+        self.chosen_by_validation = False
+        self._opened: Any = None  # the network that gives features and logits
 
     @property
     def pixels(self) -> PixelRows:
@@ -75,7 +90,10 @@ class FromScratch:
             interruption,
             deadline=self._training_deadline(parts),
         )
-        return history.end
+        end = history.end
+        self.chosen_by_validation = end.best_epoch is not None or end.reason == "stopped early"
+        self._opened = self._open(thin(parts.train, OPENED_ON))
+        return end
 
     def _training_deadline(self, parts: Split) -> float | None:
         """When training must end for the whole run to end in time."""
@@ -87,31 +105,80 @@ class FromScratch:
         trainer.predict(self.model, self.pixels, some)
         seconds = (time.monotonic() - began) / len(some)
         # Each test picture is predicted, and most once more from its raw file, to prove the export.
-        return self._deadline - FINISHING_SECONDS - 3 * seconds * len(parts.test)
+        looks = 3 * len(parts.test) + min(LEARNED_FROM, len(parts.train))
+        return self._deadline - FINISHING_SECONDS - seconds * looks
 
-    def predict(self, indices: npt.NDArray[np.int64]) -> Probabilities:
+    def _open(self, some: npt.NDArray[np.int64]) -> Any:
+        """Returns `penultimate` of the network; None where it is none, or says something else."""
+        opened = penultimate(self.model)
+        if opened is None:
+            return None
+        pixels = self.pixels[some]
+        _, logits = opened(pixels, training=False)
+        expected = np.asarray(self.model(pixels, training=False))
+        with np.errstate(invalid="ignore"):  # of weights that are NaN
+            difference = np.abs(softmax(np.asarray(logits)) - expected).max()
+        return opened if difference <= TOLERANCE else None
+
+    def see(self, indices: npt.NDArray[np.int64]) -> Seen:
         """See `Approach`."""
-        return trainer.predict(self.model, self.pixels, indices)
+        if self._opened is None:
+            return Seen(trainer.predict(self.model, self.pixels, indices))
+        features, logits = (
+            np.empty((len(indices), width), np.float32) for _, width in self._opened.output_shape
+        )
+        for start in range(0, len(indices), trainer.PREDICTION_BATCH):
+            rows = slice(start, start + trainer.PREDICTION_BATCH)
+            pixels = self.pixels[indices[rows]]
+            features[rows], logits[rows] = map(np.asarray, self._opened.predict_on_batch(pixels))
+        return Seen(softmax(logits), features)
 
     def unseen(self, parts: Split) -> Unseen:
-        """The calibration part, or else the validation part, which training only watched."""
-        part: FittedPart = "calibration part" if len(parts.calibration) else "validation part"
-        indices = parts.calibration if len(parts.calibration) else parts.validation
-        return Unseen(self.predict(indices), self._dataset.labels[indices], part)
+        """The calibration part, or else the validation part, which set no weights."""
+        own = bool(len(parts.calibration))
+        part: FittedPart = "calibration part" if own else "validation part"
+        indices = parts.calibration if own else parts.validation
+        chose = self.chosen_by_validation and not own
+        seen = self.see(indices)
+        trained = None
+        if seen.features is not None:
+            trained = self.see(thin(parts.train, LEARNED_FROM)).features
+        labels = self._dataset.labels[indices]
+        return Unseen(seen.probabilities, labels, part, chose, seen.features, trained)
 
     def save_model(self, path: Path) -> None:
         """See `Approach`."""
         with atomic_path(path) as temporary:
             self.model.save(temporary)
 
-    def export(self, bundle: Bundle, path: Path) -> None:
+    def export(self, bundle: Bundle, path: Path, novelty: NoveltyModel | None) -> None:
         """See `Approach`."""
         from tellapart.export.onnx import export_classifier
 
-        export_classifier(self.model, bundle, path)
+        export_classifier(self.model if novelty is None else self._opened, bundle, path, novelty)
 
     def prove(self) -> None:
         """See `Approach`: the model in memory that predicts is the one that was written."""
+
+    def follow(self, index: int, temperature: float) -> None:
+        """See `Approach`: the model is in memory, and asked when the trace is."""
+        self._followed = (index, temperature)
+
+    def followed(self) -> dict[str, Any]:
+        """See `Approach`."""
+        from tellapart.explanation.prediction import prediction_trace
+
+        if self._followed is None:
+            raise RuntimeError("a trace is asked for before a picture was named")
+        index, temperature = self._followed
+        found = prediction_trace(
+            self.model,
+            np.asarray(self.pixels[index]),
+            self._dataset.class_names,
+            picture=self._dataset.paths[index],
+            temperature=temperature,
+        )
+        return found.to_json()
 
     def data_flow(self) -> list[dict[str, Any]]:
         """See `Approach`."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tellapart.approaches import Probabilities, Unseen
+from tellapart.approaches import Seen, Unseen
 from tellapart.approaches.keras_process import KerasProcess
 from tellapart.bundle import Bundle
 from tellapart.data.columns import Measure, open_column
@@ -26,6 +26,7 @@ from tellapart.data.split import Split
 from tellapart.data.store import pixel_maker
 from tellapart.data.streaming import PixelRows, StreamedPixels
 from tellapart.errors import ExportError
+from tellapart.evaluation.novelty import NoveltyModel, thin
 from tellapart.export.parity import TOLERANCE, sample_evenly
 from tellapart.files import write_with
 from tellapart.images import ImageSpec
@@ -124,42 +125,55 @@ class FeatureHead:
                 seed=self._recipe.seed,
             )
 
-    def predict(self, indices: npt.NDArray[np.int64]) -> Probabilities:
+    def see(self, indices: npt.NDArray[np.int64]) -> Seen:
         """The head on the features."""
-        return self.head.probabilities(self._features[indices])
+        features = self._features[indices]
+        return Seen(self.head.probabilities(features), features)
 
     def unseen(self, parts: Split) -> Unseen:
         """The calibration part, or else what cross-validation held out of the training part."""
         labels = self._dataset.labels
         if len(parts.calibration):
-            rows = parts.calibration
-            return Unseen(self.predict(rows), labels[rows], "calibration part")
+            rows, seen = parts.calibration, self.see(parts.calibration)
+            trained = self._features[thin(self._fitted_to)]
+            return Unseen(
+                seen.probabilities,
+                labels[rows],
+                "calibration part",
+                features=seen.features,
+                trained=trained,
+            )
         held_out = self.head.held_out
         if held_out is None:
             none = np.empty((0, len(self._dataset.class_names)), np.float32)
             return Unseen(none, labels[:0], "cross-validation")
         rows = self._fitted_to[held_out.indices]
-        return Unseen(held_out.probabilities, labels[rows], "cross-validation")
+        return Unseen(
+            held_out.probabilities,
+            labels[rows],
+            "cross-validation",
+            features=self._features[rows],
+        )
 
     def save_model(self, path: Path) -> None:
         """Has Keras put backbone and head together, and begin with the proof."""
         self._keras.save(self.head, path)
         self._keras.predict(self.pixels[self._proven_on])
 
-    def export(self, bundle: Bundle, path: Path) -> None:
+    def export(self, bundle: Bundle, path: Path, novelty: NoveltyModel | None) -> None:
         """Puts the backbone's graph and the head together."""
         from tellapart.export.compose import compose
 
         graph = self._backbone.onnx(self._recipe.image_size)
-        content = compose(graph, self.head, bundle)
+        content = compose(graph, self.head, bundle, novelty)
         write_with(path, lambda stream: stream.write(content))
 
     def prove(self) -> None:
-        """Waits for what Keras makes of some test pictures, and compares it with `predict`."""
+        """Waits for what Keras makes of some test pictures, and compares it with `see`."""
         self._built()
         self._keras.result()  # saved
         rows = np.load(self._keras.result(), allow_pickle=False)
-        difference = float(np.abs(rows - self.predict(self._proven_on)).max())
+        difference = float(np.abs(rows - self.see(self._proven_on).probabilities).max())
         if not difference <= TOLERANCE:
             raise ExportError(
                 f"The network in Keras and the features it was trained on disagree by "
@@ -167,6 +181,20 @@ class FeatureHead:
                 "the kept features with `tellapart cache --clear` and train again; if that does "
                 "not help, please report it."
             )
+
+    def follow(self, index: int, temperature: float) -> None:
+        """Has Keras follow the picture, after the proof."""
+        self._keras.follow(
+            np.asarray(self.pixels[index]),
+            self._dataset.class_names,
+            self._dataset.paths[index],
+            temperature,
+        )
+
+    def followed(self) -> dict[str, Any]:
+        """Waits for what Keras made of it."""
+        path = Path(self._keras.result())
+        return dict(json.loads(path.read_text(encoding="utf-8")))
 
     def data_flow(self) -> list[dict[str, Any]]:
         """Keras's view of the network."""
@@ -205,7 +233,7 @@ class FeatureHead:
     def _accuracy(self, indices: npt.NDArray[np.int64]) -> float | None:
         if not len(indices):
             return None
-        said = self.predict(indices).argmax(axis=1)
+        said = self.see(indices).probabilities.argmax(axis=1)
         return float((said == self._dataset.labels[indices]).mean())
 
 

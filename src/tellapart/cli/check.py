@@ -202,8 +202,8 @@ def _print_counts(found: Audit, parts: list[str]) -> None:
 
 
 def _print_finding(finding: Finding) -> None:
-    from tellapart.cli.output import printable
     from tellapart.data.audit.findings import shorten
+    from tellapart.text import printable
 
     mark = "!" if finding.level == "warning" else "-"
     lines = [f"{mark} {finding.text} {finding.remedy}"]

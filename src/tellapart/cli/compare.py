@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tellapart.cli.output import print_json, print_table, printable, write_result
+from tellapart.cli.output import print_json, print_table, write_result
 from tellapart.errors import UsageError
+from tellapart.text import printable
 
 if TYPE_CHECKING:  # it needs NumPy, which `--help` can do without
     from tellapart.evaluation.comparison import ClassChange, Comparison
@@ -52,13 +53,15 @@ def compare(
 
 def verdict(found: Comparison, first: str, second: str) -> str:
     """The conclusion, in sentences."""
+    from tellapart.data.wording import count
+
     differing = found.only_first + found.only_second
     if not differing:
         return "Both are right on the same pictures: there is no difference."
     if found.only_first == found.only_second:
         return (
-            f"There is no difference to be seen: each alone is right on {found.only_first:,} "
-            "pictures."
+            "There is no difference to be seen: each alone is right on "
+            f"{count(found.only_first, 'picture')}."
         )
     better = second if found.only_second > found.only_first else first
     chance = (

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
+
+import typer
 
 
 def complete_data(incomplete: str) -> list[str]:
@@ -18,6 +22,29 @@ def complete_models(incomplete: str) -> list[str]:
     from tellapart.models.backbones import backbone_names
 
     return _with_files(incomplete, ["classic-28", "classic-32", "classic-64", *backbone_names()])
+
+
+def complete_classes(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of the classes that the command's first argument knows, a run or a classifier file."""
+    from tellapart.bundle import read_bundle
+    from tellapart.errors import TellapartError
+    from tellapart.runs import CLASSIFIER_ONNX
+
+    path = Path(next(iter(ctx.args), ""))  # an option without its value: nothing is parsed yet
+    try:
+        names = read_bundle(path / CLASSIFIER_ONNX if path.is_dir() else path).class_names
+    except TellapartError:
+        return []
+    # A name that moves the cursor is not shown, let alone put into a command line.
+    fitting = (name for name in names if name.startswith(incomplete) and name.isprintable())
+    return [_for_the_shell(name) for name in fitting]
+
+
+def _for_the_shell(name: str) -> str:
+    """Bash takes the name as it is, and would see two words in "water lily"; others quote it."""
+    if os.environ.get("_TELLAPART_COMPLETE") != "complete_bash":
+        return name
+    return re.sub(r"([^\w%+,./:=@-])", r"\\\1", name)
 
 
 def _with_files(incomplete: str, names: Iterable[str]) -> list[str]:

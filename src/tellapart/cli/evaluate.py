@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tellapart.cli.output import Progress, print_json, print_note, print_table, write_result
+from tellapart.cli.pictures import find_pictures, refuse_if_all_missing
 
 if TYPE_CHECKING:  # results need NumPy, which `--help` can do without
-    from tellapart.results import Evaluation, Interval
+    from tellapart.results import Evaluation, Interval, UnknownFigures
 
 EXAMPLES = """
 tellapart evaluate runs/photos-1 more-photos/
 tellapart evaluate classifier.onnx photos.zip --part all
 tellapart evaluate runs/cifar10-1 cifar10 --json > evaluation.json
+tellapart evaluate runs/photos-1 more-photos/ --unknown anything-else/
 """
 
 MOST_CONFUSED = 10
@@ -45,13 +47,27 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    unknown: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="Pictures of none of the classes, or a folder of such: how well are they told? "
+            "May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Measure a classifier on labelled pictures that it was not trained on.
 
     Shows the accuracy, each class's precision, recall and F1, all with 95% intervals, and the
     classes that are most often taken for one another. Classes are matched by name.
+
+    With --unknown it also shows how well pictures of none of the classes are told from the others:
+    AUROC is the chance that such a picture has a higher novelty than a known one.
     """
+    if unknown:
+        refuse_if_all_missing(unknown)
     from tellapart.classifier import Classifier
     from tellapart.data import load
 
@@ -63,7 +79,12 @@ def evaluate(
             "kept for the test. (--part all: training pictures too.)"
         )
     with Progress("Evaluating") as progress:
-        evaluation = loaded.evaluate(dataset, part=part, on_progress=progress.reach)
+        evaluation = loaded.evaluate(
+            dataset,
+            part=part,
+            unknown=find_pictures(unknown) if unknown else None,
+            on_progress=progress.reach,
+        )
     if as_json:
         print_json({"classifier": str(loaded.path), "data": data, **evaluation.to_json()})
     else:
@@ -101,6 +122,19 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         print_table(
             ["Actual", "Predicted", "Pictures"], pairs, title="Most confused", right=["Pictures"]
         )
+    if evaluation.unknown is not None:
+        _print_unknown(evaluation.unknown)
+
+
+def _print_unknown(figures: UnknownFigures) -> None:
+    write_result(
+        f"\nUnknown pictures: {figures.unsure.count:,}, AUROC {figures.auroc}\n"
+        f"  called unknown        {figures.called_unknown}\n"
+        f"  unsure                {figures.unsure}\n"
+        f"Known pictures: {figures.known_unsure.count:,}\n"
+        f"  called unknown        {figures.known_called_unknown}\n"
+        f"  unsure                {figures.known_unsure}\n"
+    )
 
 
 def _figure(measured: Interval | None) -> str:

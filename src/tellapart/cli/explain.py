@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tellapart.cli.output import Progress, print_json, print_note, printable, write_result
+from tellapart.cli.complete import complete_classes
+from tellapart.cli.output import Progress, print_json, print_note, write_result
 from tellapart.errors import ImageError, UsageError
+from tellapart.text import printable
 
 if TYPE_CHECKING:  # results need NumPy, which `--help` can do without
     from tellapart.classifier import Classifier
@@ -45,6 +47,7 @@ def explain(
             "--class",
             metavar="NAME",
             help="The class to show beside the predicted one. [the second most probable]",
+            autocompletion=complete_classes,
         ),
     ] = None,
     out: Annotated[

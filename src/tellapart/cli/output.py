@@ -16,6 +16,8 @@ from itertools import zip_longest
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
+from tellapart.text import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
@@ -109,23 +111,6 @@ def local_time(iso: str | None) -> str:
 def print_error(message: str) -> None:
     """Prints `Error: message` on stderr."""
     print_note(f"Error: {message}")
-
-
-def printable(text: str, *, keep: str = "") -> str:
-    r"""Returns the text with control characters escaped, as in "two\nlines".
-
-    File and class names are other people's words: an escape sequence in one must not be able to
-    rewrite what the terminal shows.
-    """
-    if text.isprintable():
-        return text
-    keep += "\u200d"  # joins emoji into one; it moves nothing
-    return "".join(
-        character
-        if character.isprintable() or character in keep
-        else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
 
 
 def json_text(value: Any, encoding: str, *, indent: int | None = None) -> str:

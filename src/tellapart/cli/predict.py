@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import glob
 import json
 import os
 import sys
@@ -12,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
 from tellapart.cli.output import Progress, exact_stdout, json_text, print_note, print_table
+from tellapart.cli.pictures import STDIN, find_pictures, refuse_if_all_missing
 from tellapart.errors import DataError, UsageError
 
 if TYPE_CHECKING:  # results need NumPy, which `--help` can do without
@@ -39,7 +39,6 @@ ENDINGS: dict[str, Format] = {
 }  # fmt: skip
 """The format of a file of --output by the ending of its name."""
 
-STDIN = "-"
 TABLE_PAGE = 1_000
 """A table's columns are as wide as its cells; so many rows are held back to measure them."""
 
@@ -104,20 +103,23 @@ def predict(
     A picture that cannot be read gets a row that says why, and the others go on; the exit code is
     then 1. In folders, files that end in .jpg, .png, .webp, .gif, .tif or .bmp are taken, in the
     order of their names; hidden ones and folders behind links are left out. No file is changed.
+
+    Where the answer is unsure, the most probable class stands in brackets: "unsure (cat?)" is too
+    improbable, "unsure (unknown, cat?)" is for a picture like nothing the network was trained on.
     """
     chosen = _choose_format(format, as_json, output)
     if output is not None and os.path.lexists(output) and not force:
         if output.is_dir():
             raise UsageError(f"{output} is a folder. Name a file to write to.")
         raise UsageError(f"{output} exists. Add --force to replace it, or name another file.")
-    _refuse_if_all_missing(paths)
+    refuse_if_all_missing(paths)
 
     from tellapart.classifier import Classifier
 
     loaded = Classifier.load(classifier)
     if sets is not None:
         loaded.quantile(sets)  # one that it does not have shows now
-    found: Iterable[str | FailedPrediction] = _find(paths, null)
+    found: Iterable[str | FailedPrediction] = find_pictures(paths, null)
     if STDIN not in paths:
         found = list(found)  # names alone, so that the progress bar knows how many there are
     to_terminal = output is None and sys.stdout.isatty()
@@ -173,109 +175,6 @@ class _Tally:
             self.failed += isinstance(answer, FailedPrediction)
             self.progress.advance()
             yield answer
-
-
-# --- Which pictures -----------------------------------------------------------------------------
-
-
-def _find(paths: Iterable[str], null: bool) -> Iterator[str | FailedPrediction]:
-    """Yields the pictures that the arguments name; what names none is a failure of its own."""
-    for path in paths:
-        if path == STDIN:
-            yield from _read_list(sys.stdin.buffer, b"\0" if null else b"\n")
-        elif _is_folder(path):
-            yield from _or_failed(path, _walk(path), "the folder holds no pictures")
-        elif _is_pattern(path):
-            yield from _or_failed(path, _match(path), "the pattern matches no pictures")
-        else:
-            yield path
-
-
-def _or_failed(
-    path: str, found: Iterator[str | FailedPrediction], reason: str
-) -> Iterator[str | FailedPrediction]:
-    from tellapart.images import EXTENSIONS
-    from tellapart.results import FailedPrediction
-
-    first = next(found, None)
-    if first is None:
-        yield FailedPrediction(path, f"{reason} ({', '.join(sorted(EXTENSIONS))})")
-    else:
-        yield first
-        yield from found
-
-
-def _walk(folder: str) -> Iterator[str | FailedPrediction]:
-    """Yields a folder's pictures and those of the folders in it, in the order of their names."""
-    from tellapart.results import FailedPrediction
-
-    try:
-        with os.scandir(folder) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        yield FailedPrediction(folder, f"the folder cannot be listed ({error.strerror})")
-        return
-    for entry in listed:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):  # a link may lead back up
-            yield from _walk(entry.path)
-        elif _is_picture(entry.name) and not entry.is_dir():
-            yield entry.path
-
-
-def _is_pattern(path: str) -> bool:
-    return glob.has_magic(path) and not os.path.lexists(path)
-
-
-def _match(pattern: str) -> Iterator[str | FailedPrediction]:
-    # `Path.glob` takes no absolute patterns and lists hidden files.
-    for path in sorted(glob.iglob(pattern, recursive=True)):  # noqa: PTH207
-        if _is_picture(path) and not _is_folder(path):
-            yield path
-
-
-def _is_picture(name: str) -> bool:
-    from tellapart.images import EXTENSIONS
-
-    return Path(name).suffix.lower() in EXTENSIONS
-
-
-def _is_folder(path: str) -> bool:
-    return os.path.isdir(path)  # noqa: PTH112 (Path.is_dir raises where a parent is off limits)
-
-
-def _read_list(stream: IO[bytes], separator: bytes) -> Iterator[str]:
-    """Yields the names of a list as they arrive."""
-    rest = b""
-    while chunk := stream.read1(2**16):  # type: ignore[attr-defined]
-        *names, rest = (rest + chunk).split(separator)
-        yield from _decode_names(names, separator)
-    yield from _decode_names([rest], separator)
-
-
-def _decode_names(names: list[bytes], separator: bytes) -> Iterator[str]:
-    for name in names:
-        kept = name.removesuffix(b"\r") if separator == b"\n" else name
-        if kept:
-            yield os.fsdecode(kept)
-
-
-def _refuse_if_all_missing(paths: list[str]) -> None:
-    """Refuses arguments none of which names anything: a typing mistake, not a damaged file."""
-    missing = [
-        path
-        for path in paths
-        if path != STDIN
-        and not os.path.lexists(path)
-        and not (glob.has_magic(path) and any(_match(path)))
-    ]
-    if len(missing) < len(paths):
-        return
-    from tellapart.files import similar_path
-
-    listed = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
-    raise DataError(f"No such picture or folder: {listed}.{similar_path(Path(missing[0]))}")
 
 
 # --- How they are written -----------------------------------------------------------------------
@@ -335,14 +234,16 @@ def _write_csv(answers: Answers, stream: TextIO, view: _View) -> None:
         for column in ("label", "probability")
     ]
     sets = ["set"] if view.coverage is not None else []
-    writer.writerow(["source", "label", "probability", *further, "unsure", *sets, "error"])
+    trust = ["unsure", "unsure_because", "novelty"]
+    writer.writerow(["source", "label", "probability", *further, *trust, *sets, "error"])
     for answer in answers:
         if isinstance(answer, FailedPrediction):
-            empty = [""] * (2 * view.top_k + 1 + len(sets))
+            empty = [""] * (2 * view.top_k + len(trust) + len(sets))
             writer.writerow([answer.source, *empty, answer.error])
         else:
             cells = [cell for name, p in answer.top(view.top_k) for cell in (name, f"{p:.6f}")]
-            cells.append("true" if answer.unsure else "false")
+            cells += ["true" if answer.unsure else "false", answer.unsure_because or ""]
+            cells.append("" if answer.novelty is None else f"{answer.novelty:.3f}")
             # As JSON: a class name may hold any separator.
             cells += [json.dumps(view.set_of(answer), ensure_ascii=False)] if sets else []
             writer.writerow([answer.source, *cells, ""])
@@ -397,6 +298,8 @@ def _row(answer: Prediction | FailedPrediction, view: _View, columns: int) -> li
         return [answer.source, *["-"] * (columns - 1), answer.error]
     (label, probability), *others = answer.top(view.top_k)
     further = ", ".join(f"{name} {p:.3f}" for name, p in others)
-    said = f"unsure ({label}?)" if answer.unsure else label
+    said = label
+    if answer.unsure:
+        said = f"unsure ({'unknown, ' * (answer.unsure_because == 'unknown')}{label}?)"
     row = [answer.source, said, f"{probability:.3f}", *([further] if view.top_k > 1 else [])]
     return row + ([", ".join(view.set_of(answer))] if view.coverage is not None else [])

@@ -81,7 +81,7 @@ def trace(
     if followed is not None and image is not None:
         folder = out
         if folder is None and run is not None and not json:
-            from tellapart.explanation.prediction_files import next_trace_folder
+            from tellapart.explanation.prediction.files import next_trace_folder
 
             folder = next_trace_folder(run.path, image)
         if folder is not None:
@@ -100,7 +100,7 @@ def _check_usage(image: Path | None, out: Path | None, *, force: bool) -> None:
     if not image.exists():
         raise UsageError(f"There is no picture {image}.{similar_path(image)}")
     if out is not None:
-        from tellapart.explanation.prediction_files import check_trace_folder
+        from tellapart.explanation.prediction.files import check_trace_folder
 
         check_trace_folder(out, force=force)
 
@@ -188,7 +188,7 @@ def _figure(value: float | None) -> str:
 
 def _chart(rows: list[dict[str, float]]) -> str:
     """Draws the losses, in ASCII where stdout cannot carry more."""
-    from tellapart.explanation.training import loss_chart
+    from tellapart.explanation.loss_chart import loss_chart
 
     chart = loss_chart(rows)
     try:
@@ -220,7 +220,7 @@ class _Picture:
     @classmethod
     def prepare(cls, model: str, path: Path) -> _Picture:
         """Decodes the picture for a run, before its network is loaded."""
-        from tellapart.explanation.prediction_view import view_of_run
+        from tellapart.explanation.prediction.view import view_of_run
         from tellapart.images import decode
         from tellapart.runs import RUN_JSON, RunFolder
 
@@ -233,7 +233,7 @@ class _Picture:
         """Takes the picture through the network."""
         from tellapart.cli.output import print_note
         from tellapart.explanation.prediction import prediction_trace
-        from tellapart.explanation.prediction_view import view_of_model
+        from tellapart.explanation.prediction.view import view_of_model
         from tellapart.images import decode
 
         view = self.view or view_of_model(network)
@@ -254,8 +254,9 @@ class _Picture:
 
 
 def _print_prediction(followed: PredictionTrace) -> None:
-    from tellapart.cli.output import print_note, print_table, printable, write_result
-    from tellapart.explanation.prediction_text import COLUMNS, NUMERIC, stage_rows, worked_text
+    from tellapart.cli.output import print_note, print_table, write_result
+    from tellapart.explanation.prediction.text import COLUMNS, NUMERIC, stage_rows, worked_text
+    from tellapart.text import printable
 
     print_table(
         COLUMNS,
@@ -270,7 +271,7 @@ def _print_prediction(followed: PredictionTrace) -> None:
 
 def _write(followed: PredictionTrace, folder: Path, *, quiet: bool) -> None:
     from tellapart.cli.output import print_note
-    from tellapart.explanation.prediction_files import JSON_NAME, PNG_NAME, write_trace
+    from tellapart.explanation.prediction.files import JSON_NAME, PNG_NAME, write_trace
 
     write_trace(followed, folder)
     if not quiet:

@@ -228,12 +228,15 @@ def _print(run: Run, *, json: bool) -> None:
             }
         )
         return
+    from tellapart.runs import REPORT_HTML
+
     folder = shlex.quote(str(run.path))
     seen = "" if run.overlap is None else f"              {run.overlap}.\n"
     answers = "" if run.trust is None else f"Answers       {run.trust}.\n"
     write_result(
         f"\nTest accuracy {run.evaluation.accuracy}, on {run.evaluation.accuracy.count:,} pictures "
-        f"that training never saw.\n{seen}{answers}Run folder    {run.path}\n\nTry next:\n"
+        f"that training never saw.\n{seen}{answers}Run folder    {run.path}\n"
+        f"Report        {run.path / REPORT_HTML}\n\nTry next:\n"
         f"  tellapart predict {folder} PICTURE...\n"
         f"  tellapart trace {folder}\n"
     )

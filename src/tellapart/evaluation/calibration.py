@@ -52,6 +52,11 @@ PRIOR_PICTURES = 10.0
 FEW = 100
 """With fewer pictures, a note says that the temperature is uncertain."""
 
+_CHOSE = (
+    "These pictures also decided which weights are kept, so they are not quite new to the network: "
+    'it may be a little too sure on others, and say "unsure" a little too seldom.'
+)
+
 _TINY = float(np.finfo(np.float32).tiny)
 """A softmax in float32 gives 0 for what is less likely than about 1e-38; so the logarithm of a
 probability, which serves as the logit, ends at -87."""
@@ -122,6 +127,7 @@ def calibrate(
     test_labels: Labels,
     *,
     fitted_part: FittedPart = "calibration part",
+    chose: bool = False,
 ) -> Calibration:
     """Fits a temperature, and measures on the test part what it does.
 
@@ -132,6 +138,7 @@ def calibrate(
         test_probabilities: (m, classes) of the test part, as the network gives them.
         test_labels: (m,) integers.
         fitted_part: which pictures the first two are of.
+        chose: whether these pictures also decided which weights are kept.
 
     Raises:
         ModelError: probabilities that are none, for example NaN.
@@ -141,7 +148,10 @@ def calibrate(
     before = measure(test_probabilities, test_labels)
     after = measure(apply_temperature(test_probabilities, temperature), test_labels)
     right = int((probabilities.argmax(axis=1) == labels).sum()) if len(labels) else 0
-    notes = [_about(temperature, len(labels), right, fitted_part), *_effect(before, after)]
+    about = _about(temperature, len(labels), right, fitted_part)
+    if chose and len(labels):
+        about += f" {_CHOSE}"
+    notes = [about, *_effect(before, after)]
     return Calibration(temperature, len(labels), fitted_part, before, after, tuple(notes))
 
 

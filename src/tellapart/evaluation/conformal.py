@@ -22,9 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart.evaluation.calibration_error import check
+from tellapart.evaluation.json_fields import COUNT, SHARE, TEXT, field_problems
 from tellapart.evaluation.metrics import Labels, Probabilities
 
 COVERAGE = 0.9
+
+_CHECKS = {"quantile": SHARE, "coverage": SHARE, "fitted_on": COUNT, "note": TEXT}
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class ConformalRule:
         Raises:
             ValueError: it is something else; all problems are listed.
         """
-        if problems := _problems(value):
+        if problems := field_problems(value, _CHECKS):
             raise ValueError("; ".join(problems))
         return cls(**value)
 
@@ -132,22 +135,3 @@ def _scores(probabilities: Probabilities) -> npt.NDArray[np.float64]:
     # In float64, where 1 - p is exact for every float32 p from 1e-9 on.
     scores: npt.NDArray[np.float64] = 1 - probabilities.astype(np.float64)
     return np.clip(scores, 0.0, 1.0)
-
-
-def _problems(value: Any) -> list[str]:
-    known = tuple(ConformalRule.__dataclass_fields__)
-    if not isinstance(value, dict):
-        return [f"{value!r}"[:80] + ": expected an object"]
-    problems = [f"{key!r}: unknown field" for key in value if key not in known]
-    problems += [f"{key}: missing" for key in known if key not in value]
-    problems += [
-        f"{key}: {value[key]!r}"[:80] + ": expected 0 to 1"
-        for key in ("quantile", "coverage")
-        if key in value and not (type(value[key]) in (int, float) and 0 <= value[key] <= 1)
-    ]
-    count, note = value.get("fitted_on", 0), value.get("note", "")
-    if type(count) is not int or not 0 <= count < 2**63:
-        problems.append(f"fitted_on: {count!r}"[:80] + ": expected a whole number from 0")
-    if not isinstance(note, str):
-        problems.append(f"note: {note!r}"[:80] + ": expected text")
-    return problems

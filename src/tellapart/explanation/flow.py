@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tellapart.explanation.prediction_layers import (
+from tellapart.explanation.layers import (
     Call,
     Shape,
     count_in_words,
@@ -14,7 +14,7 @@ from tellapart.explanation.prediction_layers import (
     explain_input,
     times,
 )
-from tellapart.explanation.prediction_walk import (
+from tellapart.explanation.walk import (
     all_nodes,
     node_constants,
     require_graph,

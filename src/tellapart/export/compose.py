@@ -6,19 +6,25 @@ from typing import Any
 
 from tellapart.bundle import Bundle, attach
 from tellapart.errors import ExportError
+from tellapart.evaluation.novelty import NoveltyModel
+from tellapart.export.novelty import append_novelty
 from tellapart.export.onnx import BATCH, INPUT, OUTPUT
 from tellapart.models.head import Head
 
 
-def compose(backbone_onnx: bytes, head: Head, bundle: Bundle) -> bytes:
+def compose(
+    backbone_onnx: bytes, head: Head, bundle: Bundle, novelty: NoveltyModel | None = None
+) -> bytes:
     """Puts a head behind a backbone: pixels -> features -> linear -> softmax -> probabilities.
 
-    The logits are divided by the bundle's temperature (Guo et al., 2017).
+    The logits are divided by the bundle's temperature (Guo et al., 2017). From features and
+    probabilities follows the score for unknown pictures.
 
     Args:
         backbone_onnx: what `Backbone.onnx` returned.
         head: fitted on that backbone's features.
         bundle: the metadata of the classifier.
+        novelty: the score, on that backbone's features and softened probabilities; None: none.
 
     Returns:
         The content of a classifier file.
@@ -56,6 +62,8 @@ def compose(backbone_onnx: bytes, head: Head, bundle: Bundle) -> bytes:
     del graph.output[:]
     shape = [BATCH, len(bundle.class_names)]
     graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, shape))
+    if novelty is not None:
+        append_novelty(model, novelty, features=features.name, probabilities=OUTPUT)
     attach(model, bundle)
     try:
         onnx.checker.check_model(model)

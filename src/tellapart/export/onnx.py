@@ -14,20 +14,27 @@ import numpy as np
 
 from tellapart.bundle import Bundle, attach
 from tellapart.errors import ExportError
+from tellapart.evaluation.novelty import NoveltyModel
+from tellapart.export.novelty import append_novelty
 from tellapart.export.soften import soften
 from tellapart.files import write_with
 
 INPUT, OUTPUT, BATCH = "pixels", "probabilities", "batch"
+FEATURES, LOGITS = "features", "logits"
 
 
-def export_classifier(model: Any, bundle: Bundle, path: Path) -> None:
+def export_classifier(
+    model: Any, bundle: Bundle, path: Path, novelty: NoveltyModel | None = None
+) -> None:
     """Writes the classifier file, atomically.
 
     Args:
         model: a `keras.Model`, (batch, height, width, channels) uint8 to (batch, classes)
-            probabilities, without layers that act in training alone.
+            probabilities, without layers that act in training alone; with a novelty to [features
+            (batch, d), logits (batch, classes)], as `penultimate` returns it.
         bundle: the metadata that goes with it; its temperature becomes part of the graph.
         path: the file to write.
+        novelty: the score for unknown pictures, on these features; None: none.
 
     Raises:
         ExportError: the network cannot be expressed in ONNX, or not in one file.
@@ -35,8 +42,15 @@ def export_classifier(model: Any, bundle: Bundle, path: Path) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="tellapart-") as folder:
         onnx_model = _convert(model, Path(folder) / "network.onnx")
-    _name_ends(onnx_model.graph)
-    soften(onnx_model.graph, OUTPUT, bundle.temperature)
+    graph = onnx_model.graph
+    if novelty is None:
+        _name_ends(graph, OUTPUT)
+    else:
+        _name_ends(graph, FEATURES, LOGITS)
+        _append_softmax(graph, len(bundle.class_names))
+    soften(graph, OUTPUT, bundle.temperature)
+    if novelty is not None:
+        append_novelty(onnx_model, novelty, features=FEATURES, probabilities=OUTPUT)
     attach(onnx_model, bundle)
     try:
         content = onnx_model.SerializeToString()
@@ -106,16 +120,27 @@ def _last_line(error: Exception) -> str:
     return str(error).strip().rpartition("\n")[2].strip().rstrip(".") or type(error).__name__
 
 
-def _name_ends(graph: Any) -> None:
-    """Gives input, output and batch axis the names that readers of the file can rely on."""
-    renamed = {graph.input[0].name: INPUT, graph.output[0].name: OUTPUT}
+def _name_ends(graph: Any, *outputs: str) -> None:
+    """Gives input, outputs and batch axis the names that readers of the file can rely on."""
+    ends = [graph.input[0], *graph.output]
+    renamed = dict(zip((end.name for end in ends), (INPUT, *outputs), strict=True))
     for node in graph.node:
         for names in (node.input, node.output):
             for place, name in enumerate(names):
                 names[place] = renamed.get(name, name)
-    for end in (graph.input[0], graph.output[0]):
+    for end in ends:
         end.name = renamed[end.name]
         end.type.tensor_type.shape.dim[0].dim_param = BATCH
+
+
+def _append_softmax(graph: Any, classes: int) -> None:
+    """Puts probabilities in the place of all outputs."""
+    from onnx import TensorProto, helper
+
+    graph.node.append(helper.make_node("Softmax", [LOGITS], [OUTPUT], axis=-1))
+    del graph.output[:]
+    shape = [BATCH, classes]
+    graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, shape))
 
 
 if __name__ == "__main__":

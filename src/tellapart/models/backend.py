@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 import threading
@@ -10,9 +11,13 @@ from types import ModuleType
 from typing import Literal, get_args
 
 from tellapart.errors import MissingDependencyError, UsageError, did_you_mean
+from tellapart.models.quiet_start import LEVEL_VARIABLE, notices_hidden
 
 Backend = Literal["tensorflow", "jax", "torch"]
 DEFAULT_BACKEND: Backend = "tensorflow"
+
+_FIRST = threading.Lock()
+"""Held while Keras is imported for the first time."""
 
 
 def begin_importing_keras(backend: str | None = None) -> None:
@@ -46,12 +51,9 @@ def import_keras(backend: str | None = None) -> ModuleType:
             f"Unknown backend '{wanted}'.{did_you_mean(wanted, known)} "
             f"Expected one of {', '.join(known)}."
         )
-    if "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = wanted
-        # TensorFlow greets with a page of notices about the processor; errors still show.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        import keras
+        with _FIRST:
+            keras = _import(wanted)
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"The backend '{wanted}' needs the package '{error.name}', which is not installed: "
@@ -62,4 +64,14 @@ def import_keras(backend: str | None = None) -> ModuleType:
             f"Keras already runs on '{keras.backend.backend()}' in this process, which cannot "
             f"change to '{backend}'. Start a new one with KERAS_BACKEND={backend}."
         )
-    return keras  # type: ignore[no-any-return]
+    return keras
+
+
+def _import(backend: str) -> ModuleType:
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    os.environ["KERAS_BACKEND"] = backend
+    # TensorFlow greets with a page of notices about the processor; errors still show.
+    os.environ.setdefault(LEVEL_VARIABLE, "2")
+    with notices_hidden():
+        return importlib.import_module("keras")

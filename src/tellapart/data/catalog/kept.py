@@ -36,6 +36,11 @@ def load_entry(entry: CatalogEntry) -> Dataset:
     )
 
 
+def is_kept(entry: CatalogEntry) -> bool:
+    """Whether `load_entry` would find it in the cache."""
+    return _recall(entry) is not None
+
+
 def _key(entry: CatalogEntry) -> str:
     return hashlib.sha256(f"catalog {entry.name} {FORMAT}".encode()).hexdigest()
 
