@@ -17,6 +17,7 @@ from tellapart.data.streaming import PixelRows
 from tellapart.evaluation.calibration import FittedPart
 from tellapart.files import atomic_path
 from tellapart.models.backend import import_keras
+from tellapart.models.registry import Twin
 from tellapart.training import trainer
 from tellapart.training.events import Observer, TrainingEnded
 from tellapart.training.interruption import Interruption
@@ -27,11 +28,16 @@ FINISHING_SECONDS = 5.0
 its proof, plots."""
 
 
+PREPARED_ON = 3_000
+"""So many training pictures at most tell a network what it must know before it is trained."""
+
+
 class FromScratch:
     """A `keras.Model` and the pictures that it learns from.
 
     Attributes:
-        model: (batch, height, width, channels) uint8 to (batch, classes) probabilities.
+        model: (batch, height, width, channels) uint8 to (batch, classes) probabilities. Where it
+            has a twin, that is trained, and the model gets its weights.
     """
 
     def __init__(
@@ -41,8 +47,10 @@ class FromScratch:
         dataset: Dataset,
         pixels: PixelRows,
         deadline: float | None = None,
+        twin: Twin | None = None,
     ) -> None:
         self.model = model
+        self._twin = twin
         self._recipe = recipe
         self._dataset = dataset
         self._pixels = pixels
@@ -65,8 +73,17 @@ class FromScratch:
 
     def fit(self, parts: Split, emit: Observer, interruption: Interruption) -> TrainingEnded:
         """Trains; see `trainer.fit`."""
+        trained = self.model
+        if self._twin is not None:
+            sample = parts.train[
+                np.linspace(0, len(parts.train) - 1, min(len(parts.train), PREPARED_ON)).astype(
+                    np.int64
+                )
+            ]
+            self._twin.prepare(self.pixels[sample])
+            trained = self._twin.model
         history = trainer.fit(
-            self.model,
+            trained,
             self.pixels,
             self._dataset.labels,
             parts,
@@ -75,6 +92,8 @@ class FromScratch:
             interruption,
             deadline=self._training_deadline(parts),
         )
+        if trained is not self.model:
+            self.model.set_weights(trained.get_weights())
         return history.end
 
     def _training_deadline(self, parts: Split) -> float | None:

@@ -8,11 +8,12 @@ from tellapart.evaluation.diagnosis.commands import Remedies, check_data, is_cla
 from tellapart.evaluation.diagnosis.facts import TrainingFacts
 from tellapart.evaluation.diagnosis.finding import Diagnosis, loss, percent
 from tellapart.evaluation.diagnosis.noise import SIGNIFICANT, difference_error, share_error
+from tellapart.training.recipe import CONV_MUON
 from tellapart.training.transfer_recipe import FINE_TUNING_RATE
 
 KERAS_DEFAULT = 0.001
-KERAS_DEFAULTS = {"sgd": 0.01, "lion": 0.0001}
-"""Learning rates of Keras's optimizers where none is given; all the others' is KERAS_DEFAULT."""
+OTHER_DEFAULTS = {"sgd": 0.01, "lion": 0.0001, CONV_MUON: 0.12}
+"""Learning rates of optimizers where none is given; all the others' is KERAS_DEFAULT."""
 
 FAR_OFF = 10.0
 """A learning rate that is so many times the usual one, or a part of it, is a suspect: the usual one
@@ -161,4 +162,4 @@ def _rate(facts: TrainingFacts) -> float:
 def _usual_rate(facts: TrainingFacts) -> float:
     if facts.recipe["transfer"]:
         return FINE_TUNING_RATE
-    return KERAS_DEFAULTS.get(str(facts.recipe["optimizer"]).lower(), KERAS_DEFAULT)
+    return OTHER_DEFAULTS.get(str(facts.recipe["optimizer"]).lower(), KERAS_DEFAULT)
