@@ -14,6 +14,7 @@ GELU takes longer than a convolution of 32 channels.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -170,9 +171,9 @@ class _Maker:
         )
 
     def normalise(self, name: str) -> Any:
-        kind: Any = self._layers.BatchNormalization
-        if self._training:
-            from tellapart.models.fused_normalisation import FusedNormalization as kind
+        from tellapart.models.fused_normalisation import FusedNormalization
+
+        kind = FusedNormalization if self._training else self._layers.BatchNormalization
         return kind(momentum=0.7, epsilon=1e-5, dtype=self.dtype, name=name)
 
     def output(self, classes: int) -> Any:
@@ -205,8 +206,7 @@ class _Maker:
 def multiplies_bfloat16() -> bool:
     """Whether this machine's processor has instructions for bfloat16, which then are faster."""
     try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as stream:
-            flags = next((line for line in stream if line.startswith("flags")), "")
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
         return False
-    return bool({"avx512_bf16", "amx_bf16"} & set(flags.split()))
+    return bool({"avx512_bf16", "amx_bf16"} & set(text.split()))

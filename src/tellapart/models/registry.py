@@ -105,8 +105,8 @@ def resolve(model: Model) -> Any:
         return load_keras_file(Path(text))
     raise UsageError(
         f"Unknown model '{text}'.{did_you_mean(text, model_names())} Expected one of "
-        f"{', '.join([*sorted(CLASSIC), FAST])}, a pretrained network such as {DEFAULT_BACKBONE}, a .keras "
-        "file, or file.py:function."
+        f"{', '.join([*sorted(CLASSIC), FAST])}, a pretrained network such as {DEFAULT_BACKBONE}, "
+        "a .keras file, or file.py:function."
     )
 
 

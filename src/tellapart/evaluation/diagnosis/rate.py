@@ -36,6 +36,9 @@ FLATTENING = 0.5
 """A training that is merely slow keeps its pace: the second half of the epochs gains at least this
 share of what the first half did."""
 
+NOTICEABLE = 0.01
+"""A loss that changes by less of the way from a perfect network's to guessing stands still."""
+
 
 def learning_rate_too_high(facts: TrainingFacts) -> tuple[Diagnosis, ...]:
     """Fires on a loss that is no number, or is worse than guessing, and on lost progress.
@@ -64,7 +67,7 @@ def learning_rate_too_low(facts: TrainingFacts) -> tuple[Diagnosis, ...]:
     if not small or not losses or not all(map(math.isfinite, losses)):
         return ()
     room = facts.chance_loss - facts.lowest_loss
-    if (losses[-1] - facts.lowest_loss) / room < HARDLY_LEARNED or _flattened(losses):
+    if (losses[-1] - facts.lowest_loss) / room < HARDLY_LEARNED or _flattened(losses, room):
         return ()
     row = facts.history[-1]
     text = (
@@ -146,12 +149,12 @@ def _stuck_high(facts: TrainingFacts) -> str:
     )
 
 
-def _flattened(losses: list[float]) -> bool:
+def _flattened(losses: list[float], room: float) -> bool:
     if len(losses) < 3:
         return False
     middle = losses[len(losses) // 2]
     first, second = losses[0] - middle, middle - losses[-1]
-    return first > 0 and second < FLATTENING * first
+    return first > NOTICEABLE * room and second < FLATTENING * first
 
 
 def _rate(facts: TrainingFacts) -> float:
