@@ -17,7 +17,9 @@ def complete_models(incomplete: str) -> list[str]:
     """Names of networks, and files and folders."""
     from tellapart.models.backbones import backbone_names
 
-    return _with_files(incomplete, ["classic-28", "classic-32", "classic-64", *backbone_names()])
+    return _with_files(
+        incomplete, ["fast", "classic-28", "classic-32", "classic-64", *backbone_names()]
+    )
 
 
 def _with_files(incomplete: str, names: Iterable[str]) -> list[str]:
