@@ -1,4 +1,4 @@
-"""What the settings of the recipe `fast` rest on: validation accuracy, one setting varied at a time.
+"""What the settings of the recipe `fast` rest on: validation accuracy, one setting changed a time.
 
     python benchmarks/fast_choices.py cifar10 --epochs 3 --seeds 0 1
     python benchmarks/fast_choices.py mnist --epochs 1 --only "as it is" "batch 250"
