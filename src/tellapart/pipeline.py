@@ -36,6 +36,7 @@ from tellapart.models import registry
 from tellapart.models.backbones import Backbone, get_backbone
 from tellapart.models.backend import begin_importing_keras, import_keras
 from tellapart.models.classic import CLASSIC, check_classic
+from tellapart.models.fast import FAST, check_fast
 from tellapart.runs import RunFolder, check_free
 from tellapart.session import Broadcast, DataFacts, Run, Session
 from tellapart.training.budget import parse_budget
@@ -44,7 +45,8 @@ from tellapart.training.events import (
     Observer,
     Progressed,
 )
-from tellapart.training.recipe import Loss, Recipe, choose_recipe
+from tellapart.training.fast_recipe import choose_fast_recipe, wants_fast
+from tellapart.training.recipe import CONV_MUON, Loss, Recipe, Schedule, choose_recipe
 from tellapart.training.transfer_recipe import choose_transfer_recipe, wants_transfer
 
 
@@ -60,6 +62,7 @@ class RecipeOptions(TypedDict, total=False):
     loss: Loss | None
     optimizer: str | None
     learning_rate: float | None
+    schedule: Schedule | None
     label_smoothing: float | None
     early_stopping: int | None
     restore_best_weights: bool | None
@@ -249,20 +252,22 @@ def _plan(
         backbone.onnx(recipe.image_size)  # weights that are missing show now; it is kept
         return Plan(recipe, (why,), backbone=backbone)
     # With a budget, decoding is timed next, and nothing else may take the cores meanwhile.
-    if (model is None or named in CLASSIC) and options.get("budget_seconds") is None:
+    named_ours = model is None or named in (*CLASSIC, FAST)
+    if named_ours and options.get("budget_seconds") is None:
         begin_importing_keras(backend)
     else:
         import_keras(backend)
     resolved = registry.resolve(model) if model is not None else None
-    recipe, why = choose_recipe(
-        dataset,
-        recipe_name,
-        input_shape=None if resolved is None else registry.fixed_input_shape(resolved),
-        options={**options, "model": named},
-    )
+    options = {**options, "model": named}
+    if wants_fast(recipe_name, named):
+        recipe, why = choose_fast_recipe(dataset, recipe_name, options=options)
+    else:
+        shape = None if resolved is None else registry.fixed_input_shape(resolved)
+        recipe, why = choose_recipe(dataset, recipe_name, input_shape=shape, options=options)
     build = partial(_build, recipe, resolved, len(dataset.class_names))
-    if recipe.model in CLASSIC and recipe.optimizer == "adam":
-        check_classic(recipe.model, recipe.image_spec.shape)
+    if recipe.model in (*CLASSIC, FAST) and recipe.optimizer in ("adam", CONV_MUON):
+        check = check_fast if recipe.model == FAST else partial(check_classic, recipe.model)
+        check(recipe.image_spec.shape)
         return Plan(recipe, (why,), build=build)  # once Keras is there
     network = build()  # what is wrong with it shows now
     return Plan(recipe, (why, *network.notes), build=lambda: network)
@@ -278,6 +283,7 @@ def _build(recipe: Recipe, resolved: Any, classes: int) -> registry.Network:
         recipe.image_spec.shape,
         classes,
         rescale=recipe.rescale,
+        seed=recipe.seed,
     )
 
 
@@ -352,7 +358,8 @@ def _approach(
     )
     _say_what_was_kept(store, emit, new=new)
     assert plan.build is not None  # noqa: S101 (one of the two is there)
-    return FromScratch(plan.build().model, recipe, dataset, store.pixels, deadline)
+    network = plan.build()
+    return FromScratch(network.model, recipe, dataset, store.pixels, deadline, network.twin)
 
 
 def _say_what_was_kept(store: Store, emit: Observer, *, new: bool) -> None:

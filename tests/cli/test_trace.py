@@ -26,7 +26,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("TELLAPART_CACHE", str(folder / "cache"))
         from tellapart import train
 
-        train("digits", epochs=2, observers=[])
+        train("digits", model="classic-32", epochs=2, observers=[])
     # Of another size and colour mode than the network's 8x8 grey, and half transparent.
     pixels = np.random.default_rng(0).integers(0, 256, (40, 31, 4), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / "my picture.png")

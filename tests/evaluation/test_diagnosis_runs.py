@@ -31,14 +31,15 @@ def test_one_epoch_is_too_few(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rate", [0.3, 10.0])
 def test_a_learning_rate_that_is_too_high(tmp_path: Path, rate: float) -> None:
-    found = found_after(tmp_path / "run", epochs=4, learning_rate=rate)
+    found = found_after(tmp_path / "run", model="classic-32", epochs=4, learning_rate=rate)
     assert f"learning rate of {rate:g}" in found["learning rate too high"].text
     assert "--learning-rate 0.001" in found["learning rate too high"].remedies[0][1]
     assert "chance level" not in found  # it follows from the learning rate
 
 
-def test_a_learning_rate_that_is_too_low(tmp_path: Path) -> None:
-    found = found_after(tmp_path / "run", epochs=4, learning_rate=1e-7)
+@pytest.mark.parametrize("model", ["classic-32", "fast"])
+def test_a_learning_rate_that_is_too_low(tmp_path: Path, model: str) -> None:
+    found = found_after(tmp_path / "run", model=model, epochs=4, learning_rate=1e-7)
     assert list(found) == ["learning rate too low"]
     assert "learning rate of 1e-07" in found["learning rate too low"].text
 

@@ -121,6 +121,15 @@ def test_a_network_without_maps_gives_what_the_last_layer_is_given() -> None:
     assert features @ kernel + bias == pytest.approx(logits, abs=1e-5)
 
 
+def test_layers_may_have_any_name() -> None:
+    pixels = keras.Input(SHAPE, name="pixels")
+    x = layers.GlobalAveragePooling2D(name="means")(layers.Conv2D(4, 3, name="features")(pixels))
+    x = layers.Dense(3, name="logits")(x)
+    model = keras.Model(pixels, layers.Softmax(name="probabilities")(x))
+    features, logits = penultimate(model).predict_on_batch(PIXELS)
+    assert (features.shape, logits.shape) == ((6, 4), (6, 3))
+
+
 def test_mixed_precision() -> None:
     keras.utils.set_random_seed(0)
     model = keras.Sequential(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tellapart.training.batches import Batches
-from tellapart.training.deadline import Deadline, one_cycle
+from tellapart.training.deadline import Deadline
 
 
 class Clock:
@@ -135,12 +134,3 @@ def test_the_expected_epochs() -> None:
         fit.deadline.on_train_batch_end(batch)
     # Half an epoch in 4 of 80.5 seconds: 10.06 epochs, so an eleventh begins.
     assert fit.deadline.epochs == 11
-
-
-@pytest.mark.parametrize(
-    ("progress", "factor"),
-    # A tenth is warm-up; at 0.55, halfway through the cosine, a half.
-    [(0, 0), (0.05, 0.5), (0.1, 1), (0.55, 0.5), (0.325, (1 + math.sqrt(0.5)) / 2), (1, 0)],
-)
-def test_one_cycle(progress: float, factor: float) -> None:
-    assert one_cycle(progress) == pytest.approx(factor, abs=1e-12)

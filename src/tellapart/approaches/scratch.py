@@ -21,6 +21,7 @@ from tellapart.files import atomic_path
 from tellapart.models.backend import import_keras
 from tellapart.models.head.problem import softmax
 from tellapart.models.penultimate import penultimate
+from tellapart.models.registry import Twin
 from tellapart.training import trainer
 from tellapart.training.events import Observer, TrainingEnded
 from tellapart.training.interruption import Interruption
@@ -37,12 +38,16 @@ look at each, and thousands tell unknown pictures no better (docs/unknown.md).""
 OPENED_ON = 8
 """So many pictures prove that a network that was cut open says what it said."""
 
+PREPARED_ON = 3_000
+"""So many training pictures at most tell a network what it must know before it is trained."""
+
 
 class FromScratch:
     """A `keras.Model` and the pictures that it learns from.
 
     Attributes:
-        model: (batch, height, width, channels) uint8 to (batch, classes) probabilities.
+        model: (batch, height, width, channels) uint8 to (batch, classes) probabilities. Where it
+            has a twin, that is trained, and the model gets its weights.
         chosen_by_validation: whether the validation part decided which weights are kept.
     """
 
@@ -53,8 +58,10 @@ class FromScratch:
         dataset: Dataset,
         pixels: PixelRows,
         deadline: float | None = None,
+        twin: Twin | None = None,
     ) -> None:
         self.model = model
+        self._twin = twin
         self._recipe = recipe
         self._dataset = dataset
         self._pixels = pixels
@@ -80,8 +87,12 @@ class FromScratch:
 
     def fit(self, parts: Split, emit: Observer, interruption: Interruption) -> TrainingEnded:
         """Trains; see `trainer.fit`."""
+        trained = self.model
+        if self._twin is not None:
+            self._twin.prepare(self.pixels[thin(parts.train, PREPARED_ON)])
+            trained = self._twin.model
         history = trainer.fit(
-            self.model,
+            trained,
             self.pixels,
             self._dataset.labels,
             parts,
@@ -90,6 +101,8 @@ class FromScratch:
             interruption,
             deadline=self._training_deadline(parts),
         )
+        if trained is not self.model:
+            self.model.set_weights(trained.get_weights())
         end = history.end
         self.chosen_by_validation = end.best_epoch is not None or end.reason == "stopped early"
         self._opened = self._open(thin(parts.train, OPENED_ON))

@@ -21,7 +21,9 @@ def complete_models(incomplete: str) -> list[str]:
     """Names of networks, and files and folders."""
     from tellapart.models.backbones import backbone_names
 
-    return _with_files(incomplete, ["classic-28", "classic-32", "classic-64", *backbone_names()])
+    return _with_files(
+        incomplete, ["fast", "classic-28", "classic-32", "classic-64", *backbone_names()]
+    )
 
 
 def complete_classes(ctx: typer.Context, incomplete: str) -> list[str]:

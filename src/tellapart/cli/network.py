@@ -14,7 +14,7 @@ NetworkArgument = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A run folder, a .keras file, classic-28, classic-32, classic-64, "
+        help="A run folder, a .keras file, fast, classic-28, classic-32, classic-64, "
         "efficientnet-lite0 or another pretrained network, or FILE.py:FUNCTION (which is code, "
         "and is run).",
         autocompletion=complete_models,
@@ -26,8 +26,13 @@ ImageSizeOption = Annotated[
 ChannelsOption = Annotated[int | None, typer.Option(help="1: grey, 3: colour.")]
 ClassesOption = Annotated[int | None, typer.Option(help="For a network that is built. [10]", min=2)]
 
-DRAWN_FOR = {"classic-28": (28, 28, 1), "classic-32": (32, 32, 3), "classic-64": (64, 64, 3)}
-"""Height, width and channels that the classic networks were drawn for; others can be asked for."""
+DRAWN_FOR = {
+    "classic-28": (28, 28, 1),
+    "classic-32": (32, 32, 3),
+    "classic-64": (64, 64, 3),
+    "fast": (32, 32, 3),
+}
+"""Height, width and channels that the networks were drawn for; others can be asked for."""
 
 
 def parse_image_size(text: str | None) -> tuple[int, int] | None:

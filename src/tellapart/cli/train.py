@@ -35,17 +35,18 @@ def train(
         ),
     ],
     recipe: Annotated[
-        Literal["auto", "classic", "transfer"],
+        Literal["auto", "classic", "fast", "transfer"],
         typer.Option(
-            help="auto: fits the data. classic: the textbook's, to the letter. transfer: a linear "
-            "head on a pretrained network's features; what auto takes for photos."
+            help="auto: fits the data. classic: the textbook's, to the letter. fast: small "
+            "pictures from scratch, in little time. transfer: a linear head on a "
+            "pretrained network's features; what auto takes for photos."
         ),
     ] = "auto",
     model: Annotated[
         str | None,
         typer.Option(
-            help="classic-28, classic-32, classic-64; efficientnet-lite0 or another pretrained "
-            "network; a .keras file, or FILE.py:FUNCTION (which is code, and is run).",
+            help="fast, classic-28, classic-32, classic-64; efficientnet-lite0 or another "
+            "pretrained network; a .keras file, or FILE.py:FUNCTION (which is code, and is run).",
             autocompletion=complete_models,
         ),
     ] = None,
@@ -115,7 +116,16 @@ def train(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures per update.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of the optimizer.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="As Keras names it. [adam]")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="As Keras names it, or conv-muon. [adam; fast: conv-muon]")
+    ] = None,
+    schedule: Annotated[
+        Literal["constant", "one-cycle"] | None,
+        typer.Option(
+            help="Of the learning rate; one-cycle rises, then falls to 0. "
+            "[constant; fast: one-cycle]"
+        ),
+    ] = None,
     loss: Annotated[
         Literal["sparse_categorical_crossentropy", "categorical_crossentropy"] | None,
         typer.Option(help="Integer labels (sparse) or one-hot; the same number either way."),

@@ -35,11 +35,11 @@ def penultimate(model: Any) -> Any:
     if found is None:
         return None
     before, maps, dense = found
-    features = before if maps is None else keras.layers.GlobalAveragePooling2D(name="means")(maps)
+    features = before if maps is None else keras.layers.GlobalAveragePooling2D(name="novelty_means")(maps)
     if features.dtype != "float32":  # mixed precision
-        features = keras.layers.Activation("linear", dtype="float32", name="features")(features)
+        features = keras.layers.Activation("linear", dtype="float32", name="novelty_features")(features)
     logits = keras.layers.Dense(
-        dense.units, use_bias=dense.use_bias, name="logits", dtype="float32"
+        dense.units, use_bias=dense.use_bias, name="novelty_logits", dtype="float32"
     )
     opened = keras.Model(
         _input(model), [features, logits(before)], name=f"{model.name}_penultimate"

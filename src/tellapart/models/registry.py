@@ -13,12 +13,14 @@ import traceback
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tellapart.errors import ModelError, UsageError, did_you_mean
+from tellapart.images import Pixels
 from tellapart.models.backbones import (
     DEFAULT_BACKBONE,
     backbone_names,
@@ -28,9 +30,24 @@ from tellapart.models.backbones import (
 from tellapart.models.backbones.transfer import build_transfer_model
 from tellapart.models.backend import import_keras
 from tellapart.models.classic import CLASSIC, build_classic
+from tellapart.models.fast import FAST, build_fast, set_whitening
 
 Model = str | Path | Callable[..., Any]
 """A name, a file or a function; a `keras.Model` is callable and so included."""
+
+
+@dataclass(frozen=True)
+class Twin:
+    """What is trained in place of a network.
+
+    Attributes:
+        model: `keras.Model` of the same input and output, whose weights fit into the network.
+        prepare: gives it what it has to know of the training pictures beforehand, a sample of
+            them, (n, height, width, channels) uint8.
+    """
+
+    model: Any
+    prepare: Callable[[Pixels], None]
 
 
 @dataclass(frozen=True)
@@ -42,16 +59,18 @@ class Network:
             (batch, classes) float32 probabilities.
         name: what the user called it.
         notes: what was added to the user's own model, in words.
+        twin: the same network made to be trained fast; None: the model itself is trained.
     """
 
     model: Any
     name: str
     notes: tuple[str, ...] = ()
+    twin: Twin | None = None
 
 
 def model_names() -> list[str]:
     """The names that `build` knows."""
-    return [*sorted(CLASSIC), *backbone_names()]
+    return [*sorted(CLASSIC), FAST, *backbone_names()]
 
 
 def describe(model: Model) -> str:
@@ -78,7 +97,7 @@ def resolve(model: Model) -> Any:
             )
         return model
     text = str(model)
-    if text in CLASSIC or is_backbone(text):
+    if text in CLASSIC or text == FAST or is_backbone(text):
         return text
     if ".py:" in text:
         return _load_function(text)
@@ -86,8 +105,8 @@ def resolve(model: Model) -> Any:
         return load_keras_file(Path(text))
     raise UsageError(
         f"Unknown model '{text}'.{did_you_mean(text, model_names())} Expected one of "
-        f"{', '.join(sorted(CLASSIC))}, a pretrained network such as {DEFAULT_BACKBONE}, a .keras "
-        "file, or file.py:function."
+        f"{', '.join([*sorted(CLASSIC), FAST])}, a pretrained network such as {DEFAULT_BACKBONE}, "
+        "a .keras file, or file.py:function."
     )
 
 
@@ -111,6 +130,7 @@ def build(
     classes: int,
     *,
     rescale: float | None = None,
+    seed: int = 0,
 ) -> Network:
     """Builds a network and checks that it fits, before any training.
 
@@ -120,6 +140,7 @@ def build(
         classes: number of classes in the data.
         rescale: what pixels 0..255 are multiplied by before they enter the user's own model;
             None: 1/255, or 1 if the model has a Rescaling or Normalization layer of its own.
+        seed: of the initial weights that are not left to Keras.
 
     Raises:
         ModelError: the network does not take these pictures or does not give these classes.
@@ -127,6 +148,10 @@ def build(
     if isinstance(model, str):
         if is_backbone(model):
             return Network(_build_transfer(model, input_shape, classes), model)
+        if model == FAST:
+            trained = build_fast(input_shape, classes, training=True, seed=seed)
+            twin = Twin(trained, partial(set_whitening, trained, seed=seed))
+            return Network(build_fast(input_shape, classes), FAST, twin=twin)
         return Network(build_classic(model, input_shape, classes), model)
     keras = import_keras()
     name = describe(model)

@@ -10,28 +10,18 @@ from typing import Any
 import keras
 
 from tellapart.training.batches import Batches
-
-WARM_UP = 0.1
-"""The share of the time in which the learning rate rises to the optimizer's own."""
+from tellapart.training.schedule import one_cycle
 
 RECENT_CALLS = 16
 """The slowest of so many calls of the training step is what the next one may take."""
 
 
-def one_cycle(progress: float) -> float:
-    """What the learning rate is multiplied by when so much of the time is over, 0 to 1.
-
-    A linear rise, then half a cosine down to 0 (Loshchilov and Hutter, 2017; Smith, 2018). That a
-    schedule should end with the budget, whatever the budget, is due to Li, Yumer and Ramanan
-    (Budgeted training, 2020): better than the start of a schedule made for more time.
-    """
-    if progress < WARM_UP:
-        return progress / WARM_UP
-    return (1 + math.cos(math.pi * min((progress - WARM_UP) / (1 - WARM_UP), 1))) / 2
-
-
 class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
     """Ends `fit` before a deadline, the last validation included.
+
+    The learning rate goes through `one_cycle` by then. That a schedule should end with the budget,
+    whatever the budget, is due to Li, Yumer and Ramanan (Budgeted training, 2020): better than the
+    start of a schedule made for more time.
 
     It needs one call of the training step to know the speed, so at least one is always made.
     Before the first validation, its time is taken to be at most that of the first call (which

@@ -23,8 +23,12 @@ from tellapart.training.class_weights import (
 )
 
 Loss = Literal["sparse_categorical_crossentropy", "categorical_crossentropy"]
+Schedule = Literal["constant", "one-cycle"]
 
-RECIPES = ("auto", "classic", "transfer")
+RECIPES = ("auto", "classic", "fast", "transfer")
+
+CONV_MUON = "conv-muon"
+"""The optimizer of `training.muon`, by its name in a recipe."""
 
 SMALL_DATA_UPDATES = 1_000
 """`auto` trains for at least so many updates: 3 epochs of 1,400 pictures would be only 130."""
@@ -49,15 +53,17 @@ class Recipe:
     """Everything that decides a run.
 
     Attributes:
-        name: "classic" is the textbook's, to the letter; "transfer" takes a pretrained network's
-            features; "auto" fits the data.
+        name: "classic" is the textbook's, to the letter; "fast" learns quickly from scratch;
+            "transfer" takes a pretrained network's features; "auto" fits the data.
         model: a network's name, or what the user's own model is called.
         image_size: height and width that pictures are resized to.
         channels: 1 (grey) or 3 (colour).
         resize, interpolation: see `ImageSpec`.
         rescale: what pixels are multiplied by before the user's own model; None decides.
-        optimizer: a name that `keras.optimizers.get` knows.
-        learning_rate: of the optimizer; None keeps Keras's default for it.
+        optimizer: a name that `keras.optimizers.get` knows, or "conv-muon" (`training.muon`).
+        learning_rate: of the optimizer; None keeps its default.
+        schedule: "constant"; or "one-cycle", in which the learning rate rises, and falls to 0 by
+            the end of the training.
         loss: integer labels ("sparse_categorical_crossentropy") or one-hot
             ("categorical_crossentropy"); the same number, the same gradients.
         label_smoothing: share of each label spread over all classes, 0 to 1.
@@ -90,6 +96,7 @@ class Recipe:
     loss: Loss = "sparse_categorical_crossentropy"
     optimizer: str = "adam"
     learning_rate: float | None = None
+    schedule: Schedule = "constant"
     label_smoothing: float = 0.0
     early_stopping: int | None = None
     restore_best_weights: bool = False
@@ -164,7 +171,7 @@ def choose_recipe(
         UsageError: an unknown recipe or option, or a value out of range.
     """
     given = check_options(name, options)
-    size = _native_size(dataset)
+    size = native_size(dataset)
     channels = max((picture[2] for picture in dataset.sizes), default=3)
     model, why = _fitting_network(size)
     if "model" in given:
@@ -174,7 +181,10 @@ def choose_recipe(
         fallback = (input_shape[0] or fallback[0], input_shape[1] or fallback[1])
         channels = input_shape[2] or channels
     sentences = [f"Network {why}."]
-    given |= _for_the_classes(dataset, name, given, sentences)
+    auto = "auto" if name == "auto" else "none"
+    given |= settle_for_the_classes(
+        dataset, {"augment": auto, "class_weight": auto, **given}, sentences
+    )
     settings = _CLASSIC.get(model, _CLASSIC["classic-64"])
     if "loss" not in given:
         settings = settings | _loss(name, given)
@@ -206,16 +216,15 @@ def check_options(name: str, options: Mapping[str, Any] | None) -> dict[str, Any
     return given
 
 
-def _for_the_classes(
-    dataset: Dataset, name: str, given: Mapping[str, Any], sentences: list[str]
+def settle_for_the_classes(
+    dataset: Dataset, given: Mapping[str, Any], sentences: list[str]
 ) -> dict[str, str]:
     """Settles what is "auto" of augmentation and class weights; says so in `sentences`."""
-    auto = "auto" if name == "auto" else "none"
-    settled = {}
-    if given.get("augment", auto) == "auto":
+    settled = {"augment": str(given["augment"])}
+    if given["augment"] == "auto":
         settled["augment"], why = choose_augmentation(dataset.class_names)
         sentences.append(why)
-    return settled | settle_class_weight(dataset, {"class_weight": auto, **given}, sentences)
+    return settled | settle_class_weight(dataset, given, sentences)
 
 
 def settle_class_weight(
@@ -223,7 +232,7 @@ def settle_class_weight(
 ) -> dict[str, str]:
     """Settles class weights where they are "auto"; says so in `sentences`."""
     if given["class_weight"] != "auto":
-        return {}
+        return {"class_weight": str(given["class_weight"])}
     trained = (dataset.parts == UNASSIGNED) | (dataset.parts == PARTS.index("train"))
     counts = count_classes(dataset.labels[trained], len(dataset.class_names))
     if imbalance(counts) < WARRANTED:
@@ -241,7 +250,7 @@ def _loss(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return one_hot if given.get("label_smoothing") or mixes else {}
 
 
-def _native_size(dataset: Dataset) -> tuple[int, int] | None:
+def native_size(dataset: Dataset) -> tuple[int, int] | None:
     """The pictures' own height and width, if nearly all those sampled agree."""
     sizes = Counter((height, width) for height, width, _ in dataset.sizes)
     if not sizes:
@@ -331,6 +340,11 @@ def _problems(recipe: Recipe) -> list[str]:
             "balanced, none or auto",
         ),
         "loss": (recipe.loss, recipe.loss in get_args(Loss), " or ".join(get_args(Loss))),
+        "schedule": (
+            recipe.schedule,
+            recipe.schedule in get_args(Schedule),
+            " or ".join(get_args(Schedule)),
+        ),
         "seed": (
             recipe.seed,
             _whole(recipe.seed, 0) and recipe.seed < 2**32,

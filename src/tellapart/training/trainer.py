@@ -19,7 +19,7 @@ from tellapart.training.batches import Batches
 from tellapart.training.class_weights import class_weights, count_classes
 from tellapart.training.events import EpochEnded, Observer, TrainingEnded
 from tellapart.training.interruption import Interruption
-from tellapart.training.recipe import Recipe
+from tellapart.training.recipe import CONV_MUON, Recipe
 
 MAX_STEPS_PER_EXECUTION = 16
 """Updates made in one call of the compiled step: fewer calls, and still prompt to interrupt."""
@@ -86,7 +86,10 @@ def fit(
         deadline = clock() + recipe.budget_seconds
     if deadline is not None:
         limit = Deadline(deadline, train, validation, epochs=recipe.epochs, clock=clock)
-    _compile(model, recipe, steps=len(train), prompt=limit is not None)
+    optimizer = make_optimizer(recipe)
+    if recipe.schedule == "one-cycle" and limit is None:  # which has a cycle of its own
+        _follow(optimizer, len(train) * recipe.epochs)
+    _compile(model, optimizer, recipe, steps=len(train), prompt=limit is not None)
     best = callbacks.BestWeights()
     reporter = callbacks.Reporter(
         emit,
@@ -185,25 +188,40 @@ def make_optimizer(recipe: Recipe) -> Any:
     Raises:
         UsageError: Keras does not know it.
     """
-    try:
-        optimizer = import_keras().optimizers.get(recipe.optimizer)
-    except ValueError as error:
-        raise UsageError(
-            f"Keras knows no optimizer '{recipe.optimizer}'. Try adam, adamw, sgd or rmsprop."
-        ) from error
+    keras = import_keras()
+    if recipe.optimizer == CONV_MUON:
+        from tellapart.training.muon import ConvMuon
+
+        optimizer: Any = ConvMuon()
+    else:
+        try:
+            optimizer = keras.optimizers.get(recipe.optimizer)
+        except ValueError as error:
+            raise UsageError(
+                f"Keras knows no optimizer '{recipe.optimizer}'. Try adam, adamw, sgd, rmsprop or "
+                f"{CONV_MUON}."
+            ) from error
     if recipe.learning_rate is not None:
         optimizer.learning_rate = recipe.learning_rate
     return optimizer
 
 
-def _compile(model: Any, recipe: Recipe, *, steps: int, prompt: bool) -> None:
+def _follow(optimizer: Any, updates: int) -> None:
+    """Lets the learning rate go through one cycle in that many updates."""
+    from tellapart.training.schedule import OneCycle
+
+    highest = float(import_keras().ops.convert_to_numpy(optimizer.learning_rate))
+    optimizer.learning_rate = OneCycle(highest, updates)
+
+
+def _compile(model: Any, optimizer: Any, recipe: Recipe, *, steps: int, prompt: bool) -> None:
     keras = import_keras()
     loss: Any = recipe.loss
     if recipe.label_smoothing:
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
     on_tensorflow = keras.backend.backend() == "tensorflow"
     model.compile(
-        optimizer=make_optimizer(recipe),
+        optimizer=optimizer,
         loss=loss,
         metrics=["accuracy"],
         steps_per_execution=_steps_per_execution(steps, prompt) if on_tensorflow else 1,

@@ -25,7 +25,7 @@ OWN_NETWORK = "mynet.py:build"
 
 _OF_THE_NETWORK = (
     "model", "weights", "image_size", "channels", "resize", "interpolation", "rescale", "epochs",
-    "batch_size", "learning_rate", "optimizer", "loss", "label_smoothing", "augment",
+    "batch_size", "learning_rate", "optimizer", "schedule", "loss", "label_smoothing", "augment",
     "validation_split", "early_stopping", "restore_best_weights",
 )  # fmt: skip
 """What was set for one network and need not suit another."""

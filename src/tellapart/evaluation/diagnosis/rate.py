@@ -8,11 +8,12 @@ from tellapart.evaluation.diagnosis.commands import Remedies, check_data, is_cla
 from tellapart.evaluation.diagnosis.facts import TrainingFacts
 from tellapart.evaluation.diagnosis.finding import Diagnosis, loss, percent
 from tellapart.evaluation.diagnosis.noise import SIGNIFICANT, difference_error, share_error
+from tellapart.training.recipe import CONV_MUON
 from tellapart.training.transfer_recipe import FINE_TUNING_RATE
 
 KERAS_DEFAULT = 0.001
-KERAS_DEFAULTS = {"sgd": 0.01, "lion": 0.0001}
-"""Learning rates of Keras's optimizers where none is given; all the others' is KERAS_DEFAULT."""
+OTHER_DEFAULTS = {"sgd": 0.01, "lion": 0.0001, CONV_MUON: 0.12}
+"""Learning rates of optimizers where none is given; all the others' is KERAS_DEFAULT."""
 
 FAR_OFF = 10.0
 """A learning rate that is so many times the usual one, or a part of it, is a suspect: the usual one
@@ -34,6 +35,9 @@ BLIND = 0.999
 FLATTENING = 0.5
 """A training that is merely slow keeps its pace: the second half of the epochs gains at least this
 share of what the first half did."""
+
+NOTICEABLE = 0.01
+"""A loss that changes by less of the way from a perfect network's to guessing stands still."""
 
 
 def learning_rate_too_high(facts: TrainingFacts) -> tuple[Diagnosis, ...]:
@@ -63,7 +67,7 @@ def learning_rate_too_low(facts: TrainingFacts) -> tuple[Diagnosis, ...]:
     if not small or not losses or not all(map(math.isfinite, losses)):
         return ()
     room = facts.chance_loss - facts.lowest_loss
-    if (losses[-1] - facts.lowest_loss) / room < HARDLY_LEARNED or _flattened(losses):
+    if (losses[-1] - facts.lowest_loss) / room < HARDLY_LEARNED or _flattened(losses, room):
         return ()
     row = facts.history[-1]
     text = (
@@ -145,12 +149,12 @@ def _stuck_high(facts: TrainingFacts) -> str:
     )
 
 
-def _flattened(losses: list[float]) -> bool:
+def _flattened(losses: list[float], room: float) -> bool:
     if len(losses) < 3:
         return False
     middle = losses[len(losses) // 2]
     first, second = losses[0] - middle, middle - losses[-1]
-    return first > 0 and second < FLATTENING * first
+    return first > NOTICEABLE * room and second < FLATTENING * first
 
 
 def _rate(facts: TrainingFacts) -> float:
@@ -161,4 +165,4 @@ def _rate(facts: TrainingFacts) -> float:
 def _usual_rate(facts: TrainingFacts) -> float:
     if facts.recipe["transfer"]:
         return FINE_TUNING_RATE
-    return KERAS_DEFAULTS.get(str(facts.recipe["optimizer"]).lower(), KERAS_DEFAULT)
+    return OTHER_DEFAULTS.get(str(facts.recipe["optimizer"]).lower(), KERAS_DEFAULT)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from tellapart.errors import TellapartError
 from tellapart.explanation.heatmaps.overlay import colour_bar
+from tellapart.images import Pixels
 from tellapart.report.heat import SIDE, HeatMap, HeatMaps
 from tellapart.report.pictures import NoPictures, Pictures
 from tellapart.report.record import AbsentError, RunRecord, as_written
@@ -97,30 +98,22 @@ def _drawn(
         pixels = dict(zip(known, pictures.take(known), strict=True))
     except TellapartError as error:
         return found, "", str(error)
-    why_not = ""
-    maps: HeatMaps | None = None
+    shown = [
+        replace(mistake, picture=thumbnail(pixels[mistake.name], SIDE))
+        if mistake.name in pixels
+        else mistake
+        for mistake in found
+    ]
     try:
         maps = HeatMaps(record.folder)
-    except TellapartError as error:
-        why_not = f"No heat maps are drawn: {error}"
-    drawn = []
-    for mistake in found:
-        seen: np.ndarray[Any, np.dtype[np.uint8]] | None = pixels.get(mistake.name)
-        heat: list[HeatMap] = []
-        if seen is not None and maps is not None and not maps.out_of_time:
-            try:
-                heat = maps.draw(seen, (mistake.predicted, mistake.actual))
-            except (TellapartError, ValueError) as error:
-                why_not, maps = f"No heat maps are drawn: {error}", None
-        drawn.append(
-            ShownMistake(
-                mistake.name,
-                mistake.actual,
-                mistake.predicted,
-                mistake.probability,
-                mistake.of_actual,
-                None if seen is None else thumbnail(seen, SIDE),
-                tuple(heat),
-            )
-        )
-    return drawn, maps.method if maps is not None else "", why_not
+        return [_mapped(mistake, pixels, maps) for mistake in shown], maps.method, ""
+    except (TellapartError, ValueError) as error:
+        return shown, "", f"No heat maps are drawn: {error}"
+
+
+def _mapped(mistake: ShownMistake, pixels: Mapping[str, Pixels], maps: HeatMaps) -> ShownMistake:
+    """Adds the maps of both classes, as long as there is time."""
+    if mistake.name not in pixels or maps.out_of_time:
+        return mistake
+    drawn = maps.draw(pixels[mistake.name], (mistake.predicted, mistake.actual))
+    return replace(mistake, maps=tuple(drawn))

@@ -1,0 +1,132 @@
+"""What the settings of the recipe `fast` rest on: validation accuracy, one setting changed a time.
+
+    python benchmarks/fast_choices.py cifar10 --epochs 3 --seeds 0 1
+    python benchmarks/fast_choices.py mnist --epochs 1 --only "as it is" "batch 250"
+
+A fifth of the training part is validated on, the same one for every row; the test part is not
+touched. Seconds are of training, the compilation of the network included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+import tellapart
+from tellapart.data.dataset import PARTS, Dataset
+from tellapart.data.split import Split
+from tellapart.data.store import open_store
+from tellapart.models import fast, registry
+from tellapart.models.backend import import_keras
+from tellapart.runs import describe_machine, describe_versions
+from tellapart.training import trainer
+from tellapart.training.fast_recipe import choose_fast_recipe
+from tellapart.training.recipe import Recipe
+
+HERE = Path(__file__).resolve().parent
+DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
+VALIDATION = 0.2
+
+Change = Callable[[Recipe], Recipe]
+
+
+def option(**changes: object) -> Change:
+    return lambda recipe: replace(recipe, **changes)  # type: ignore[arg-type]
+
+
+def same(recipe: Recipe) -> Recipe:
+    return recipe
+
+
+VARIANTS: dict[str, tuple[dict[str, object], Change]] = {
+    "as it is": ({}, same),
+    "widths 32, 64, 64": ({"WIDTHS": (32, 64, 64)}, same),
+    "widths 32, 96, 192": ({"WIDTHS": (32, 96, 192)}, same),
+    "widths 64, 128, 128": ({"WIDTHS": (64, 128, 128)}, same),
+    "whitening 4x4, stride 2": ({"LARGEST_UNHALVED": 1}, same),
+    "single precision": ({"multiplies_bfloat16": lambda: False}, same),
+    "learning rate 0.06": ({}, option(learning_rate=0.06)),
+    "learning rate 0.24": ({}, option(learning_rate=0.24)),
+    "batch 250": ({}, option(batch_size=250)),
+    "batch 1000": ({}, option(batch_size=1000)),
+    "constant learning rate": ({}, option(schedule="constant")),
+    "adam": ({}, option(optimizer="adam")),
+    "sgd 0.1": ({}, option(optimizer="sgd", learning_rate=0.1)),
+    "no label smoothing": ({}, option(label_smoothing=0.0)),
+}
+
+
+def divide(dataset: Dataset) -> Split:
+    train = np.flatnonzero(dataset.parts == PARTS.index("train"))
+    order = np.random.default_rng(1234).permutation(train)
+    held_out = round(VALIDATION * len(train))
+    none = np.zeros(0, np.int64)
+    return Split(np.sort(order[held_out:]), np.sort(order[:held_out]), none, none, 1234, ())
+
+
+def measure(dataset: Dataset, name: str, epochs: int, seed: int) -> dict[str, object]:
+    constants, change = VARIANTS[name]
+    recipe, _ = choose_fast_recipe(dataset, "fast", options={"epochs": epochs, "seed": seed})
+    recipe = change(recipe)
+    pixels = open_store(dataset, recipe.image_spec).pixels
+    parts = divide(dataset)
+    with mock.patch.multiple(fast, **constants):  # type: ignore[call-overload]
+        trainer.set_seed(seed)
+        built = registry.build("fast", recipe.image_spec.shape, len(dataset.class_names), seed=seed)
+    twin = built.twin
+    assert twin is not None
+    twin.prepare(pixels[parts.train[:: max(1, len(parts.train) // 3000)]])
+    history = trainer.fit(twin.model, pixels, dataset.labels, parts, recipe, lambda event: None)
+    last = history.epochs[-1]
+    import_keras().backend.clear_session()
+    return {
+        "variant": name,
+        "epochs": epochs,
+        "seed": seed,
+        "val_accuracy": last.val_accuracy,
+        "val_loss": last.val_loss,
+        "seconds": round(history.end.seconds, 1),
+        "weights": twin.model.count_params(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", choices=("mnist", "cifar10"))
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    arguments = parser.parse_args()
+    dataset = tellapart.load(DATA / f"{arguments.data}.tar.gz")
+    rows = []
+    for seed in arguments.seeds:
+        for name in arguments.only:
+            rows.append(measure(dataset, name, arguments.epochs, seed))
+            print(rows[-1], flush=True)
+    for name in arguments.only:
+        found = [row for row in rows if row["variant"] == name]
+        accuracies = [float(str(row["val_accuracy"])) for row in found]
+        seconds = [float(str(row["seconds"])) for row in found]
+        print(
+            f"{name:26} {statistics.mean(accuracies):.4f} "
+            f"({min(accuracies):.4f} to {max(accuracies):.4f})  {statistics.mean(seconds):.1f} s"
+        )
+    with (arguments.results / f"fast_choices_{arguments.data}.csv").open("w") as stream:
+        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

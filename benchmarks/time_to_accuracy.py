@@ -1,0 +1,116 @@
+"""The recipe `fast` and a textbook script in plain Keras: equal time, and time to equal accuracy.
+
+    python benchmarks/time_to_accuracy.py cifar10 --runs 3
+    python benchmarks/time_to_accuracy.py mnist --runs 3
+
+For each seed in turn: opponents/plain_keras.py as it is; `tellapart train --recipe fast --epochs 1`
+("short"), which is to be at least as good; and `tellapart train --recipe fast --budget B` ("equal
+time") with B so that the whole command takes no longer than the whole script did. All read the same
+`.tar.gz`; our cache is empty in every run. "fit" is training alone, the compilation of the network
+included. The test part is evaluated once a run, by either; no setting was chosen by it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import re
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import processes
+from tellapart.runs import describe_machine, describe_versions
+
+HERE = Path(__file__).resolve().parent
+DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
+Row = dict[str, str | int | float]
+
+
+def run_ours(data: Path, seed: int, options: list[str]) -> tuple[Row, float]:
+    """Returns the row, and the seconds that a budget does not count: start and audit."""
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name) / "run"
+        command = [
+            sys.executable, "-m", "tellapart", "train", str(data), "--recipe", "fast",
+            "--seed", str(seed), "--json", "--out", str(out), *options,
+        ]  # fmt: skip
+        finished = processes.run(command, {"TELLAPART_CACHE": f"{name}/cache"})
+        run = json.loads((out / "run.json").read_text())
+    row: Row = {
+        "seconds": finished.seconds,
+        "fit_seconds": run["training"]["seconds"],
+        "test_accuracy": run["accuracy"]["value"],
+        "peak_mb": finished.peak_bytes / 1e6,
+    }
+    return row, finished.seconds - run["seconds_after_audit"]
+
+
+def run_theirs(data: Path, seed: int) -> Row:
+    script = HERE / "opponents" / "plain_keras.py"
+    finished = processes.run([sys.executable, str(script), str(data), str(seed)])
+
+    def number(pattern: str) -> float:
+        found = re.search(pattern, finished.output)
+        assert found, finished.output
+        return float(found[1])
+
+    return {
+        "seconds": finished.seconds,
+        "fit_seconds": number(r"fit ([\d.]+) s"),
+        "test_accuracy": number(r"test accuracy ([\d.]+)"),
+        "peak_mb": finished.peak_bytes / 1e6,
+    }
+
+
+def report(rows: list[Row]) -> None:
+    for who in dict.fromkeys(str(row["who"]) for row in rows):
+        for name in ("seconds", "fit_seconds", "test_accuracy", "peak_mb"):
+            values = [float(row[name]) for row in rows if row["who"] == who]
+            print(
+                f"{who:12} {name:14} median {statistics.median(values):9.4f}  "
+                f"{min(values):.4f} to {max(values):.4f}  ({len(values)} runs)"
+            )
+    for name in ("seconds", "fit_seconds"):
+        pairs = [
+            float(theirs[name]) / float(ours[name])
+            for theirs, ours in zip(rows[::3], rows[1::3], strict=True)
+        ]
+        shown = ", ".join(f"{pair:.1f}" for pair in pairs)
+        print(f"plain keras / short, {name}: {shown}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The recipe fast against the textbook's script.")
+    parser.add_argument("data", choices=("mnist", "cifar10"))
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    arguments = parser.parse_args()
+    data = DATA / f"{arguments.data}.tar.gz"
+    rows: list[Row] = []
+
+    def add(who: str, seed: int, row: Row) -> None:
+        rows.append({"who": who, "seed": seed, **row})
+        print(rows[-1], flush=True)
+
+    for seed in range(arguments.runs):
+        theirs = run_theirs(data, seed)
+        add("plain keras", seed, theirs)
+        short, beside = run_ours(data, seed, ["--epochs", "1"])
+        add("short", seed, short)
+        budget = float(theirs["seconds"]) - beside
+        equal, _ = run_ours(data, seed, ["--budget", f"{budget:.1f}s"])
+        add("equal time", seed, equal)
+    report(rows)
+    with (arguments.results / f"time_to_accuracy_{arguments.data}.csv").open("w") as stream:
+        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The recipe `fast`: from scratch, as good as possible in little time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tellapart.data.dataset import Dataset
+from tellapart.errors import UsageError
+from tellapart.models.fast import FAST
+from tellapart.training.recipe import (
+    AUTO_LABEL_SMOOTHING,
+    MAX_BUDGET_EPOCHS,
+    Recipe,
+    check_options,
+    native_size,
+    settle_for_the_classes,
+)
+
+LARGEST_SIDE = 96
+"""Pictures of one size, up to so many pixels a side, are taken as they are."""
+
+UPDATES = 800
+"""Training makes at least so many updates of the weights."""
+
+FEWEST_EPOCHS, MOST_EPOCHS = 5, 60
+
+SMALLEST_BATCH, LARGEST_BATCH = 32, 500
+
+UPDATES_AN_EPOCH = 40
+"""A batch is made no larger than leaves so many of them in an epoch."""
+
+MANY_PICTURES = 10_000
+"""From so many on, a tenth of the training part is enough to validate on, instead of a fifth."""
+
+
+def wants_fast(recipe_name: str, model: str | None) -> bool:
+    """Whether this network is asked for.
+
+    Raises:
+        UsageError: recipe and model contradict each other.
+    """
+    if recipe_name == FAST and model not in (None, FAST):
+        raise UsageError(
+            f"The recipe {FAST} is for the network of that name, and '{model}' is another one. "
+            "Leave out --recipe or --model."
+        )
+    return recipe_name == FAST or (recipe_name == "auto" and model == FAST)
+
+
+def choose_fast_recipe(
+    dataset: Dataset, name: str = "auto", *, options: Mapping[str, Any] | None = None
+) -> tuple[Recipe, str]:
+    """Chooses the settings of a fast training.
+
+    Args:
+        dataset: its pictures and classes decide.
+        name: "auto" or "fast".
+        options: fields of `Recipe` that the user set; None values are ignored.
+
+    Returns:
+        The recipe, and sentences that say what was chosen and why.
+
+    Raises:
+        UsageError: an unknown option, or a value out of range.
+    """
+    given = check_options(name, options)
+    size = native_size(dataset)
+    sentences = [f"Network {FAST}, as asked."]
+    given |= settle_for_the_classes(
+        dataset, {"augment": "auto", "class_weight": "auto", **given}, sentences
+    )
+    validation_split = 0.1 if len(dataset) >= MANY_PICTURES else 0.2
+    settings: dict[str, Any] = {
+        "model": FAST,
+        "image_size": size if size is not None and max(size) <= LARGEST_SIDE else (64, 64),
+        "channels": max((picture[2] for picture in dataset.sizes), default=3),
+        "validation_split": validation_split,
+        "loss": "categorical_crossentropy",
+        "label_smoothing": AUTO_LABEL_SMOOTHING,
+        "optimizer": "conv-muon",
+        "schedule": "one-cycle",
+        "epochs": FEWEST_EPOCHS,
+    }
+    if given.get("loss", "categorical_crossentropy") != "categorical_crossentropy":
+        settings["label_smoothing"] = 0.0  # integer labels cannot be smoothed
+    recipe = Recipe(name=name, **(settings | given))
+    trained = max(1.0, len(dataset) * (1 - recipe.test_split) * (1 - recipe.validation_split))
+    if "batch_size" not in given:
+        batch = max(SMALLEST_BATCH, min(LARGEST_BATCH, int(trained / UPDATES_AN_EPOCH)))
+        recipe = replace(recipe, batch_size=batch)
+    if "epochs" not in given:
+        recipe = replace(recipe, epochs=_epochs(recipe, trained))
+    return recipe, " ".join(sentences)
+
+
+def _epochs(recipe: Recipe, trained: float) -> int:
+    if recipe.budget_seconds is not None:
+        return MAX_BUDGET_EPOCHS
+    epochs = math.ceil(UPDATES / math.ceil(trained / recipe.batch_size))
+    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, epochs))

@@ -1,0 +1,88 @@
+"""The settings of the recipe `fast`, by the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tellapart as ta
+from tellapart.errors import UsageError
+from tellapart.training.fast_recipe import choose_fast_recipe, wants_fast
+
+
+def made(count: int, side: int = 8, channels: int = 1) -> ta.Dataset:
+    pixels = np.zeros((count, side, side, channels), np.uint8)
+    return ta.load((pixels, np.arange(count) % 2))
+
+
+@pytest.mark.parametrize(
+    ("pictures", "batch", "epochs", "validation"),
+    [
+        (100, 32, 60, 0.2),  # 64 are trained on: 2 updates an epoch, and 60 epochs at most
+        (3_200, 51, 20, 0.2),  # 2,048: 51 a batch, 41 updates an epoch, 800 / 41
+        (60_000, 500, 10, 0.1),  # 43,200: 87 updates an epoch
+    ],
+)
+def test_batch_and_epochs_follow_the_number_of_pictures(
+    pictures: int, batch: int, epochs: int, validation: float
+) -> None:
+    recipe, why = choose_fast_recipe(made(pictures), "fast")
+    assert (recipe.batch_size, recipe.epochs) == (batch, epochs)
+    assert recipe.validation_split == validation
+    assert (recipe.optimizer, recipe.schedule) == ("conv-muon", "one-cycle")
+    assert why.startswith("Network fast, as asked.")
+
+
+def test_what_is_asked_for_is_kept() -> None:
+    options = {"epochs": 3, "batch_size": 7, "optimizer": "sgd", "learning_rate": 0.2}
+    recipe, _ = choose_fast_recipe(made(100), "fast", options=options)
+    assert {name: getattr(recipe, name) for name in options} == options
+
+
+def test_integer_labels_are_not_smoothed() -> None:
+    options = {"loss": "sparse_categorical_crossentropy"}
+    recipe, _ = choose_fast_recipe(made(100), "fast", options=options)
+    assert recipe.label_smoothing == 0
+
+
+def test_large_pictures_are_made_smaller() -> None:
+    recipe, _ = choose_fast_recipe(made(20, side=97), "fast")
+    assert recipe.image_size == (64, 64)
+
+
+def test_who_wants_it() -> None:
+    assert wants_fast("fast", None)
+    assert wants_fast("fast", "fast")
+    assert wants_fast("auto", "fast")
+    assert not wants_fast("auto", None)
+    assert not wants_fast("classic", "fast")  # that network, trained by the textbook
+    with pytest.raises(UsageError) as caught:
+        wants_fast("fast", "classic-32")
+    assert str(caught.value) == (
+        "The recipe fast is for the network of that name, and 'classic-32' is another one. Leave "
+        "out --recipe or --model."
+    )
+
+
+def test_digits_from_the_first_pixel_to_the_file(tmp_path: Path) -> None:
+    run = ta.train("digits", recipe="fast", epochs=8, out=tmp_path / "run", observers=[])
+    assert run.evaluation.accuracy.value > 0.95
+    classifier = ta.Classifier.load(run.path)
+    assert classifier.novelty_limit is not None
+    digits = ta.load("digits")
+    pixels = np.stack([np.asarray(digits.source.read(i)) for i in range(32)])
+    given = pixels if pixels.ndim == 4 else pixels[..., np.newaxis]
+    labels = [prediction.label for prediction in classifier.predict(given)]
+    expected = run.model.predict_on_batch(given).argmax(axis=1)
+    assert labels == [digits.class_names[k] for k in expected]
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    runs = [
+        ta.train("digits", recipe="fast", epochs=1, seed=3, out=tmp_path / name, observers=[])
+        for name in ("first", "second")
+    ]
+    for first, second in zip(*(run.model.get_weights() for run in runs), strict=True):
+        np.testing.assert_array_equal(first, second)
