@@ -203,6 +203,19 @@ def test_unsure(page: Element, made: Made) -> None:
         assert 1 <= float(row[4]) <= 3
 
 
+def test_unknown_pictures(tmp_path: Path) -> None:
+    made = make_run(tmp_path / "run")
+    share = {"value": 0.125, "low": 0.0625, "high": 0.25, "count": 48, "confidence": 0.95}
+    novelty = {"rule": None, "unknown": share, "note": "Pictures stranger than 98% are unknown."}
+    made.change(runs.EVALUATION_JSON, novelty=novelty)
+    text = section(draw(made), "unsure").text
+    assert (
+        "Pictures stranger than 98% are unknown. Of the 48 test pictures, all of known kinds, "
+        in (text)
+    )
+    assert "12.5% (6.2% to 25.0%) are called unknown" in text
+
+
 def test_flow(page: Element) -> None:
     (table,) = section(page, "flow").all("table")
     first, last = rows(table)
@@ -243,6 +256,9 @@ def test_reproduce(page: Element, made: Made) -> None:
     assert found.all("code")[0].text == "tellapart train photos/ --epochs 3"
     for words in ("ab" * 32, "Seed 0", "Abacus", "Took 20.2 s", "keras 3.15.1", "4e-07"):
         assert words in found.text
+    made.change(runs.RUN_JSON, stages={"training": 12.5, "report": 0.5})
+    again = read_page(draw_report(made.folder, made.pictures))
+    assert "Of that training 12.5 s" in section(again, "reproduce").text
     listed = {code.text for code in found.all("code")}
     assert {runs.CLASSIFIER_ONNX, runs.PREDICTIONS_CSV} <= listed
     assert runs.MODEL_KERAS not in listed  # this run has none

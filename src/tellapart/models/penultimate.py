@@ -35,10 +35,13 @@ def penultimate(model: Any) -> Any:
     if found is None:
         return None
     before, maps, dense = found
-    features = before if maps is None else keras.layers.GlobalAveragePooling2D(name="novelty_means")(maps)
+    layers = keras.layers  # with names that no layer of the user's has
+    means = layers.GlobalAveragePooling2D(name="novelty_means")
+    features = before if maps is None else means(maps)
     if features.dtype != "float32":  # mixed precision
-        features = keras.layers.Activation("linear", dtype="float32", name="novelty_features")(features)
-    logits = keras.layers.Dense(
+        single = layers.Activation("linear", dtype="float32", name="novelty_features")
+        features = single(features)
+    logits = layers.Dense(
         dense.units, use_bias=dense.use_bias, name="novelty_logits", dtype="float32"
     )
     opened = keras.Model(

@@ -41,6 +41,14 @@ def reproduce(record: RunRecord, pictures: Pictures | NoPictures) -> dict[str, A
             ("Started", info.get("started") or ""),
             ("Ended", info.get("ended") or ""),
             ("Took", duration(info.get("seconds"))),
+            (
+                "Of that",
+                ", ".join(
+                    f"{stage} {duration(seconds)}"
+                    for stage, seconds in (info.get("stages") or {}).items()
+                    if stage != "report"  # it is still being drawn
+                ),
+            ),
             ("Processor", machine.get("processor") or ""),
             ("Cores", str(machine.get("cores") or "")),
             ("System", f"{machine.get('system') or ''} {machine.get('machine') or ''}".strip()),
