@@ -93,6 +93,26 @@ def test_few_axes_keep_what_is_left() -> None:
     assert np.abs(model.axes[:2]).max(axis=1) == pytest.approx([1, 1], abs=0.01)
 
 
+def test_fewer_pictures_than_features_have_the_same_axes() -> None:
+    # 12 features, of which 3 vary; from 11 pictures by one Gram matrix, with zeros from the other.
+    few = np.hstack([normal(11, [5, 3, 1], 0), np.zeros((11, 9), np.float32)])
+    many = np.concatenate([few, few])
+    one, other = fit_novelty(few, few, certain(11)), fit_novelty(many, few, certain(11), axes=2)
+    # 11 / 4 pictures an axis leave two axes; both data have the same mean and covariance.
+    assert one.axes.shape == other.axes.shape == (12, 2)
+    assert one.deviations == pytest.approx(other.deviations, rel=1e-4)
+    assert one.rest == pytest.approx(other.rest, rel=1e-4)
+    assert np.abs(one.axes.T @ other.axes) == pytest.approx(np.eye(2), abs=1e-3)
+    tried = 3 * normal(20, np.ones(12), 1)
+    expected = other.score(tried, certain(20))
+    assert one.score(tried, certain(20)) == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+def test_fewer_pictures_than_features_that_are_all_equal() -> None:
+    model = fit_novelty(np.ones((9, 20), np.float32), normal(9, np.ones(20), 0), certain(9))
+    assert np.isfinite(model.score(normal(5, np.ones(20), 1), certain(5))).all()
+
+
 def test_features_that_never_change_and_pictures_that_are_all_equal() -> None:
     features = np.ones((50, 4), np.float32)
     model = fit_novelty(features, features, certain(50))

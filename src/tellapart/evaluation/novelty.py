@@ -39,6 +39,9 @@ FOLDS = 5
 _SMALLEST = 0.01
 """Of the mean variance: an axis along which hardly any picture differs must not decide alone."""
 
+_RANK = 1e-6
+"""Variances below this share of the largest are rounding."""
+
 _LEAST_DEVIATION = 0.01
 """Of distance and of entropy: where known pictures hardly differ, rounding must not decide."""
 
@@ -178,24 +181,39 @@ _Shape = tuple[Floats, Floats, Floats, float]
 
 def _shape(features: Floats, axes: int) -> _Shape:
     """Mean, axes, their deviations, and that of the rest, of (n, d) features."""
-    from scipy.linalg import eigh
-
     some = thin(features)
     count, width = some.shape
     mean = some.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = some - mean
-    covariance = centred.T @ centred / np.float32(count)
-    check_finite("features", covariance)
     own = min(axes, width, max(count // PICTURES_PER_AXIS, 1))
-    # The largest alone: all 1,280 take three times as long.
-    variances, turned = eigh(covariance, subset_by_index=(width - own, width - 1))
-    variances, turned = variances[::-1], turned[:, ::-1]
-    total = float(np.trace(covariance, dtype=np.float64))
+    variances, turned = _principal_axes(centred, own)
+    total = float(np.square(centred).sum(dtype=np.float64)) / count
     floor = _SMALLEST * total / width if total else 1.0
     deviations = np.sqrt(np.maximum(variances, floor))
     left = (total - float(variances.sum(dtype=np.float64))) / max(width - own, 1)
     rest = math.sqrt(max(left, floor)) if own < width else 0.0
-    return mean, np.ascontiguousarray(turned), deviations, rest
+    return mean, turned, deviations, rest
+
+
+def _principal_axes(centred: Floats, most: int) -> tuple[Floats, Floats]:
+    """Variances (r,) and axes (d, r) of the largest variance, by the smaller Gram matrix.
+
+    An axis along which no picture differs may be 0 all over.
+    """
+    from scipy.linalg import eigh
+
+    count, width = centred.shape
+    rows = centred / np.float32(math.sqrt(count))
+    gram = rows.T @ rows if width <= count else rows @ rows.T
+    check_finite("features", gram)
+    # The largest alone: all 1,280 take three times as long.
+    variances, found = eigh(gram, subset_by_index=(len(gram) - most, len(gram) - 1))
+    variances, found = np.maximum(variances[::-1], 0), found[:, ::-1]
+    if width > count:
+        real = variances > _RANK * variances[0]
+        roots = np.sqrt(np.where(real, variances, 1))
+        found = rows.T @ np.where(real, found / roots, 0)
+    return variances, np.ascontiguousarray(found)
 
 
 def thin(rows: npt.NDArray[Any], most: int = PICTURES) -> npt.NDArray[Any]:
