@@ -154,6 +154,31 @@ def test_sixteen_bits_of_grey_are_rounded() -> None:
     assert pixel(tiff(1, 1, 16, 1, b"\xff\x12"), ImageSpec(1, 1, 1)) == [19]
 
 
+@pytest.mark.parametrize("value", [0, 200, 70_000])
+def test_thirty_two_bits_are_refused_since_nothing_says_what_is_white(value: int) -> None:
+    content = tiff(1, 1, 32, 1, struct.pack("<I", value))
+    words = "holds 32-bit whole numbers; save it with 8 or 16 bits a channel"
+    with pytest.raises(ImageError, match=words):
+        decode(content, ImageSpec(1, 1, 1), "cells.tif")
+    with pytest.raises(ImageError, match=words):
+        decode(Image.open(io.BytesIO(content)), ImageSpec(1, 1, 1))
+
+
+def test_sixteen_bits_that_pillow_holds_in_thirty_two() -> None:
+    # 65535 / 257 = 255; 32896 / 257 = 128; 0x12FF / 257 = 18.92
+    deep = Image.fromarray(np.array([[0, 65535, 32896, 0x12FF]], np.int32))
+    assert deep.mode == "I"
+    assert decode(deep, ImageSpec(1, 4, 1))[0, :, 0].tolist() == [0, 255, 128, 19]
+
+
+@pytest.mark.parametrize(("lowest", "highest"), [(-1, 65535), (0, 65536)])
+def test_whole_numbers_beyond_sixteen_bits_are_refused(lowest: int, highest: int) -> None:
+    odd = Image.fromarray(np.array([[lowest, highest]], np.int32))
+    words = f"holds whole numbers from {lowest} to {highest:,}; expected 0 to 65,535: save it"
+    with pytest.raises(ImageError, match=words):
+        decode(odd, ImageSpec(1, 2, 1))
+
+
 def test_one_and_four_bits() -> None:
     assert pixel(png(1, 1, 1, 0, b"\0\x80"), ImageSpec(1, 1, 1)) == [255]
     assert pixel(png(1, 1, 4, 0, b"\0\x50"), ImageSpec(1, 1, 1)) == [5 * 17]

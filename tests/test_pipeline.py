@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from PIL import Image
 import tellapart as ta
 from tellapart import runs
 from tellapart.data import load
+from tellapart.data.audit import SIGNATURES
+from tellapart.data.columns import open_column
 from tellapart.errors import DataError, ExportError, RunError, TellapartError
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.training.events import BatchEnded, EpochEnded, Event, Noted, TrainingEnded
@@ -343,7 +346,7 @@ def test_an_export_that_disagrees_fails(
 ) -> None:
     from tellapart.export import onnx as onnx_export
 
-    convert = onnx_export._convert
+    convert = onnx_export.convert
 
     def convert_wrongly(model: Any, file: Path) -> Any:
         kept = model.get_weights()
@@ -352,7 +355,7 @@ def test_an_export_that_disagrees_fails(
         model.set_weights(kept)
         return converted
 
-    monkeypatch.setattr(onnx_export, "_convert", convert_wrongly)
+    monkeypatch.setattr(onnx_export, "convert", convert_wrongly)
     with pytest.raises(ExportError, match="disagrees with the trained network"):
         train_quickly(colour_folder, tmp_path / "run")
     info = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -362,6 +365,8 @@ def test_an_export_that_disagrees_fails(
     assert "classifier.onnx" not in left
     assert not {name for name in left if "unproven" in name or "tmp" in name}
     assert "model.keras" in left  # the trained weights are kept
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "disagrees with the trained network" in page
 
 
 def test_a_loss_that_explodes_is_named(colour_folder: Path, tmp_path: Path) -> None:
@@ -436,6 +441,7 @@ def test_ctrl_c_while_finishing_must_be_pressed_twice(colour_folder: Path, tmp_p
         train_quickly(colour_folder, tmp_path / "twice", observers=[interrupt(2)])
     info = json.loads((tmp_path / "twice" / "run.json").read_text())
     assert info["status"] == "interrupted"
+    assert "accuracy" not in info  # which would say that the run is whole
     assert info["error"] is None
 
 
@@ -510,6 +516,55 @@ def test_a_budget_ends_with_a_classifier(tmp_path: Path) -> None:
     assert 1 <= len(run.history) < run.recipe.epochs
     assert ta.Classifier.load(run.path).class_names == tuple("0123456789")
     assert read_json(run, "run.json")["status"] == "finished"
+
+
+def test_the_shortest_budget_ends_with_a_classifier_that_has_learned(tmp_path: Path) -> None:
+    seen: list[Event] = []
+    run = ta.train("digits", budget="1s", out=tmp_path / "run", observers=[seen.append])
+    (warning,) = [e.text for e in seen if isinstance(e, Noted) and "exceeded" in e.text]
+    assert warning.startswith("The budget is short and may be exceeded: some training is done in ")
+    rates = [event.learning_rate for event in seen if isinstance(event, EpochEnded)]
+    assert max(rates) > 0
+    assert run.evaluation.accuracy.value > 0.15  # 0.1 is chance; here it is 0.9 and more
+
+
+def removing(*files: Path) -> Callable[[Event], None]:
+    """Files vanish as the run begins, after they have been listed."""
+
+    def on_event(event: Event) -> None:
+        for file in files:
+            file.unlink(missing_ok=True)
+
+    return on_event
+
+
+def test_pictures_that_vanish_after_the_audit_are_left_out(
+    colour_folder: Path, tmp_path: Path
+) -> None:
+    open_column(load(colour_folder), SIGNATURES)  # kept from an earlier look
+    gone = [colour_folder / "red" / f"{number:02}.png" for number in (1, 4, 7)]
+    seen: list[Event] = []
+    run = train_quickly(colour_folder, tmp_path / "run", observers=[removing(*gone), seen.append])
+    warnings = [e.text for e in seen if isinstance(e, Noted) and e.level == "warning"]
+    assert (
+        "3 pictures could be read a moment ago and cannot be read any more: left out."
+        "\n  red/01.png: no such file or directory\n  red/04.png: no such file or directory"
+        "\n  red/07.png: no such file or directory"
+    ) in warnings
+    info = read_json(run, runs.RUN_JSON)
+    excluded = ["red/01.png", "red/04.png", "red/07.png"]
+    assert [item["path"] for item in info["data"]["excluded"]] == excluded
+    used = {row["path"] for row in rows_of(run, "split.csv") if row["part"]}
+    assert len(used) == sum(info["data"]["parts"].values()) == 33
+    assert not used & set(excluded)
+
+
+def test_a_class_that_vanishes_after_the_audit(colour_folder: Path, tmp_path: Path) -> None:
+    open_column(load(colour_folder), SIGNATURES)
+    gone = removing(*(colour_folder / "red").iterdir())
+    with pytest.raises(DataError, match=r"12 pictures of .*nothing is left of 'red'. Was a folder"):
+        train_quickly(colour_folder, tmp_path / "run", observers=[gone])
+    assert not (tmp_path / "run").exists()
 
 
 def test_corrected_labels_are_trained_on_and_recorded(colour_folder: Path, tmp_path: Path) -> None:

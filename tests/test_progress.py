@@ -150,6 +150,15 @@ def test_a_diagnosis_has_its_command_on_a_line_of_its_own() -> None:
         assert f"    {COMMAND}" in lines  # never broken, to be copied
 
 
+def test_the_command_that_was_just_given_is_not_repeated() -> None:
+    remedies = (("Add pictures, and train again", "tellapart train x"), ("Augment", COMMAND))
+    event = Diagnosed("chance level", "note", "Text.", remedies)
+    lines = shown(event, terminal=False).splitlines()
+    assert "  Add pictures, and train again." in lines
+    assert "    tellapart train x" not in lines
+    assert f"    {COMMAND}" in lines
+
+
 def test_a_warning_is_yellow_and_a_note_is_not() -> None:
     def coloured(event: Diagnosed) -> str:
         stream = io.StringIO()

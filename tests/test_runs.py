@@ -102,3 +102,24 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> N
     with pytest.raises(RunError, match="a-1 cannot be read: Permission denied"):
         RunFolder.open(tmp_path / "a-1")
     (tmp_path / "a-1").chmod(0o700)
+
+
+def test_a_folder_on_a_disk_that_is_too_small_is_taken_back(tmp_path: Path) -> None:
+    run = RunFolder.create("x", out=tmp_path / "run")
+    with pytest.raises(RunError, match="MiB free, and the run needs"):
+        run.check_space(10**18)
+    assert not run.path.exists()
+    run = RunFolder.create("x", out=tmp_path / "run")  # the same command works once there is space
+    run.check_space(1)
+    assert run.path.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be locked there")
+def test_a_folder_is_locked_while_its_run_is_running(tmp_path: Path) -> None:
+    run = RunFolder.create("x", parent=tmp_path)
+    assert run.is_running() is False
+    run.write_info({"status": "running"})
+    run.write_info({"status": "running", "accuracy": 1})
+    assert run.is_running() is True
+    run.write_info({"status": "finished"})
+    assert run.is_running() is False

@@ -234,7 +234,7 @@ class Classifier:
                 f"{self.path} has no score for unknown pictures. Train again with a network that "
                 "is made of connected layers and ends in a Dense layer with softmax."
             )
-        dataset = data if isinstance(data, Dataset) else load(data)
+        dataset = data if isinstance(data, Dataset) else load(data, to_train_on=False)
         columns = self._match_classes(dataset)
         indices = self._unseen(dataset) if part is None else _part_indices(dataset, part)
         labelled = ((dataset.paths[i], partial(dataset.source.read, i)) for i in indices)

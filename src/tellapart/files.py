@@ -7,6 +7,8 @@ import errno
 import json
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -34,7 +36,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise write_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that cannot be written raises the same again
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -70,7 +73,10 @@ def similar_path(path: Path) -> str:
 
 
 def write_error(path: Path, error: OSError) -> TellapartError:
-    """Translates the operating system's error into one that says what to do."""
+    """Translates the operating system's error into one that says what to do.
+
+    To be called before what was begun is removed, or a full disk does not look full any more.
+    """
     remedies = {
         errno.ENOENT: f"there is no folder {path.parent}. Make it first, or name another",
         errno.EISDIR: "it is a folder. Name a file",
@@ -82,4 +88,26 @@ def write_error(path: Path, error: OSError) -> TellapartError:
         errno.ENAMETOOLONG: "the name is too long for this file system. Choose a shorter one",
     }
     reason = remedies.get(error.errno or 0, error.strerror or str(error))
+    if error.errno == errno.ENOSPC and (full := _full_temporary_folder(path)):
+        reason = (
+            f"the disk of temporary files is full, that of {full}. Free some space there, or set "
+            "the environment variable TMPDIR to a folder on another disk"
+        )
     return TellapartError(f"Cannot write {path}: {reason}.")
+
+
+def _full_temporary_folder(path: Path) -> Path | None:
+    """The folder of temporary files, if not the disk of `path` is full but the one of that folder.
+
+    Libraries write there first, and take it away when they fail: it need not be full any more.
+    """
+    try:
+        temporary = Path(tempfile.gettempdir())
+        other_disk = temporary.stat().st_dev != path.parent.stat().st_dev
+        here, there = (shutil.disk_usage(disk).free for disk in (path.parent, temporary))
+    except OSError:
+        return None
+    return temporary if other_disk and there < here and here > _AS_GOOD_AS_FULL else None
+
+
+_AS_GOOD_AS_FULL = 2**20

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import io
 import stat
+import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -44,16 +46,22 @@ EXTENSIONS = frozenset(
 MAX_FILE_BYTES = 512 * 2**20
 """A larger file is refused before it is opened."""
 
-DECODING = 2
+DECODING = 3
 """Raised when `decode` makes other pixels of the same picture; what is kept of them is then stale.
 
 1: as first published. 2: colours are brought to sRGB where a picture has an ICC profile.
+3: whole numbers that are no 16 bits are refused.
 """
 
 MAX_PROFILE_BYTES = 4 * 2**20
 """A larger ICC profile is ignored; those of printing presses take about 2 MiB."""
 
+LARGE_PIXELS = 40_000_000
+"""Pictures with more are decoded one at a time: each takes up to 19 bytes a pixel meanwhile."""
+
 WHITE = (255, 255, 255)
+
+_BITS_PER_SAMPLE = 258  # a tag of TIFF
 
 _KNOWN_CONTENT = {
     b"%PDF": "a PDF document",
@@ -156,10 +164,9 @@ def decode(raw: Raw, spec: ImageSpec, name: str = "") -> Pixels:
     name = _name(raw, name)
     mode: Literal["L", "RGB"] = "L" if spec.channels == 1 else "RGB"
     with _translated_errors(name):
-        loaded = load_image(
-            raw, mode, name, background=spec.background, draft_size=draft_size(spec)
-        )
-        return fit(loaded.image, spec)
+        opened, size = _open_drafted(raw, name, draft_size(spec))
+        with _alone_if_large(opened, name):
+            return fit(_load(opened, size, mode, name, spec.background).image, spec)
 
 
 def draft_size(spec: ImageSpec) -> int:
@@ -208,15 +215,67 @@ def load_image(
     """
     name = _name(raw, name)
     with _translated_errors(name):
-        opened = _open(raw, name)
-        width, height = opened.size
-        if draft_size is not None:
-            opened.draft(None, (draft_size, draft_size))
-        opened.load()
-        if _lies_on_its_side(opened):
-            width, height = height, width
-        image = _to_mode(ImageOps.exif_transpose(opened), mode, background, name)
-        return Loaded(image, height, width, opened.format)
+        opened, size = _open_drafted(raw, name, draft_size)
+        with _alone_if_large(opened, name):
+            return _load(opened, size, mode, name, background)
+
+
+class LargeImageError(ImageError):
+    """A picture of more than `LARGE_PIXELS`, while these are refused."""
+
+
+@contextlib.contextmanager
+def refusing_large() -> Iterator[None]:
+    """Inside, a picture that is to be decoded alone raises LargeImageError.
+
+    For a process that is one of several, and cannot know what the others decode.
+    """
+    token = _refuses_large.set(True)
+    try:
+        yield
+    finally:
+        _refuses_large.reset(token)
+
+
+_refuses_large = ContextVar("refuses_large", default=False)
+_one_large_at_a_time = threading.Lock()
+
+
+@contextlib.contextmanager
+def _alone_if_large(opened: Image.Image, name: str) -> Iterator[None]:
+    if opened.width * opened.height <= LARGE_PIXELS:
+        yield
+    elif _refuses_large.get():
+        raise LargeImageError(name, f"has more than {LARGE_PIXELS // 10**6} million pixels")
+    else:
+        with _one_large_at_a_time:
+            yield
+
+
+def _open_drafted(
+    raw: Raw, name: str, draft_size: int | None
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Opens a picture, its pixels not decoded yet; see `load_image`. Returns its full size too."""
+    opened = _open(raw, name)
+    size = opened.size
+    if draft_size is not None:
+        opened.draft(None, (draft_size, draft_size))
+    return opened, size
+
+
+def _load(
+    opened: Image.Image,
+    size: tuple[int, int],
+    mode: Literal["L", "RGB"] | None,
+    name: str,
+    background: tuple[int, int, int],
+) -> Loaded:
+    width, height = size
+    opened.load()
+    if _lies_on_its_side(opened):
+        width, height = height, width
+    ImageOps.exif_transpose(opened, in_place=True)  # a second copy may take gigabytes
+    return Loaded(_to_mode(opened, mode, background, name), height, width, opened.format)
 
 
 def picture_size(raw: Raw, name: str = "") -> tuple[int, int, int]:
@@ -255,6 +314,7 @@ def _translated_errors(name: str) -> Iterator[None]:
 
 def _open(raw: Raw, name: str) -> Image.Image:
     if isinstance(raw, Image.Image):
+        _refuse_32_bits(raw, name)
         return raw.copy()
     if isinstance(raw, np.ndarray):
         return _from_array(raw, name)
@@ -270,9 +330,11 @@ def _open(raw: Raw, name: str) -> Image.Image:
     if size > MAX_FILE_BYTES:
         raise ImageError(name, f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
     try:
-        return Image.open(raw if isinstance(raw, Path) else io.BytesIO(raw), formats=FORMATS)
+        opened = Image.open(raw if isinstance(raw, Path) else io.BytesIO(raw), formats=FORMATS)
     except UnidentifiedImageError:
         raise ImageError(name, _describe_content(raw)) from None
+    _refuse_32_bits(opened, name)
+    return opened
 
 
 def _from_array(pixels: npt.NDArray[Any], name: str) -> Image.Image:
@@ -304,16 +366,38 @@ def _to_mode(
     if image.mode == wanted and not profile and not image.has_transparency_data:
         return image
     if image.mode.startswith("I"):
-        deep = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
+        image = _to_8_bits(image, name)
     transparent = image.has_transparency_data
     if profile:
         image = _to_srgb(image, profile)
     if transparent:
-        image = image.convert("RGBA")
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
         canvas = Image.new("RGBA", image.size, (*background, 255))
         image = Image.alpha_composite(canvas, image)
     return image.convert(wanted)
+
+
+def _refuse_32_bits(image: Image.Image, name: str) -> None:
+    """Refuses a TIFF of 32-bit integers, of which nothing says what is white: 255 or 4 billion."""
+    if image.mode == "I" and image.format == "TIFF":
+        bits = max(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (1,)))
+        if bits > 16:
+            raise ImageError(
+                name, f"holds {bits}-bit whole numbers; save it with 8 or 16 bits a channel"
+            )
+
+
+def _to_8_bits(image: Image.Image, name: str) -> Image.Image:
+    """Makes a grey picture of 16 bits one of 8. Pillow holds some of them in 32 bits."""
+    deep = np.asarray(image).astype(np.int32)
+    lowest, highest = deep.min(), deep.max()
+    if lowest < 0 or highest > 65535:
+        raise ImageError(
+            name,
+            f"holds whole numbers from {lowest:,} to {highest:,}; expected 0 to 65,535: save it "
+            "with 8 or 16 bits a channel",
+        )
+    return Image.fromarray(((deep + 128) // 257).astype(np.uint8))
 
 
 def _is_grey(image: Image.Image) -> bool:

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
-
-import numpy as np
-import numpy.typing as npt
 
 from tellapart.approaches import Approach
 from tellapart.approaches.fine_tuning import FineTuning
@@ -25,16 +22,22 @@ from tellapart.data import load
 from tellapart.data.audit import SIGNATURES, Audit, audit
 from tellapart.data.audit.signature import joint_maker
 from tellapart.data.cache import LIMIT_VARIABLE, store_limit
-from tellapart.data.columns import Column, is_kept, make_together, open_column
-from tellapart.data.dataset import PARTS, Dataset, Excluded
+from tellapart.data.columns import is_kept, make_together, open_column
+from tellapart.data.dataset import Dataset, Excluded
+from tellapart.data.material import Material
 from tellapart.data.relabel import relabel
-from tellapart.data.split import Split, split
+from tellapart.data.split import split
 from tellapart.data.store import Store, fingerprint, open_store, pixel_measure
-from tellapart.data.thinning import thin
+from tellapart.data.wording import SHOWN, count, size
+from tellapart.export.trial import try_export
 from tellapart.images import Interpolation, Resize
 from tellapart.models import registry
 from tellapart.models.backbones import Backbone, get_backbone
-from tellapart.models.backend import begin_importing_keras, import_keras
+from tellapart.models.backend import (
+    begin_importing_keras,
+    check_transfer_backend,
+    import_keras,
+)
 from tellapart.models.classic import CLASSIC, check_classic
 from tellapart.models.fast import FAST, check_fast
 from tellapart.runs import RunFolder, check_free
@@ -147,8 +150,9 @@ def train(
         validation_is_test=False if keep_validation else None,
     )
     divide(dataset)  # classes that are too small show before minutes of decoding
-    made = _look_and_decode(dataset, plan, emit)
-    found = _audit(dataset, emit)
+    with _saying_what_is_kept(emit):
+        made = _look_and_decode(dataset, plan, emit)
+        found = _audit(dataset, emit)
     audited = time.monotonic()
     budget_seconds = plan.recipe.budget_seconds
     deadline = None if budget_seconds is None else audited + budget_seconds
@@ -159,9 +163,13 @@ def train(
     material = Material(dataset, parts, found.signatures, found.groups)
     if deadline is not None:
         plan, material = _within_budget(plan, material, options, deadline, emit)
-    with contextlib.closing(_approach(plan, material, deadline, emit, new=made)) as approach:
+    with _saying_what_is_kept(emit):
+        approach, failures = _approach(plan, material, deadline, emit, new=made)
+    with contextlib.closing(approach):
+        material, lost = material.without(failures)
+        _say_what_is_lost(lost, emit)
         folder = RunFolder.create(dataset.name, out=Path(out) if out else None)
-        facts = replace(facts, groups=material.groups)
+        facts = replace(facts, groups=material.groups, excluded=[*facts.excluded, *lost])
         session = Session(
             folder,
             material.dataset,
@@ -200,42 +208,6 @@ class Plan:
     backbone: Backbone | None = None
 
 
-@dataclass(frozen=True)
-class Material:
-    """What a network is trained on and measured with.
-
-    Attributes:
-        dataset: the pictures.
-        parts: who trains, who tests.
-        signatures: of the pictures; tells what cannot be decoded.
-        groups: (n,) int64, equal numbers for copies of one picture.
-    """
-
-    dataset: Dataset
-    parts: Split
-    signatures: Column
-    groups: npt.NDArray[np.int64]
-
-    @property
-    def used(self) -> npt.NDArray[np.int64]:
-        """The pictures that are in some part: (k,) sorted positions."""
-        return np.sort(np.concatenate([self.parts.part(part) for part in PARTS]))
-
-    def thin(self, keep: int) -> Material:
-        """Returns about so many of the pictures."""
-        fewer = replace(self, parts=thin(self.parts, self.dataset.labels, keep))
-        used = fewer.used
-        train, validation, calibration, test = (
-            np.searchsorted(used, fewer.parts.part(part)).astype(np.int64) for part in PARTS
-        )
-        return Material(
-            self.dataset.take(used),
-            Split(train, validation, calibration, test, fewer.parts.seed, fewer.parts.notes),
-            self.signatures.take(used),
-            self.groups[used],
-        )
-
-
 def _plan(
     dataset: Dataset,
     recipe_name: str,
@@ -245,6 +217,7 @@ def _plan(
 ) -> Plan:
     named = None if model is None else registry.describe(model)
     if wants_transfer(dataset, recipe_name, named):
+        check_transfer_backend(backend)
         recipe, why = choose_transfer_recipe(
             dataset, recipe_name, options={**options, "model": named}
         )
@@ -270,6 +243,8 @@ def _plan(
         check(recipe.image_spec.shape)
         return Plan(recipe, (why,), build=build)  # once Keras is there
     network = build()  # what is wrong with it shows now
+    if callable(resolved):
+        try_export(network.model)
     return Plan(recipe, (why, *network.notes), build=lambda: network)
 
 
@@ -311,7 +286,9 @@ def _audit(dataset: Dataset, emit: Observer) -> Audit:
         SIGNATURES,
         on_progress=lambda done, total: emit(Progressed("looking at the pictures", done, total)),
     )
+    emit(Progressed("searching for copies", 0, len(dataset)))
     found = audit(dataset, signatures)
+    emit(Progressed("searching for copies", len(dataset), len(dataset)))
     for text, level in found.notes():
         emit(Noted(text, level))
     _say_what_is_left_out(dataset, found, emit)
@@ -341,14 +318,20 @@ def _within_budget(
 
 def _approach(
     plan: Plan, material: Material, deadline: float | None, emit: Observer, *, new: bool
-) -> Approach:
+) -> tuple[Approach, Mapping[int, str]]:
+    """Decodes the pictures; also says which cannot be, and why, by index."""
     recipe, dataset = plan.recipe, material.dataset
     if isinstance(plan.backbone, Backbone):
-        failures = material.signatures.failures
-        frozen = FeatureHead(plan.backbone, recipe, dataset, material.groups, failures)
+        known = material.signatures.failures
+        frozen = FeatureHead(plan.backbone, recipe, dataset, material.groups, known)
+        try:
+            failures = frozen.compute_features(emit)
+        except BaseException:
+            frozen.close()
+            raise
         if not recipe.epochs:
-            return frozen
-        return FineTuning(frozen, plan.backbone, recipe, dataset, deadline)
+            return frozen, failures
+        return FineTuning(frozen, plan.backbone, recipe, dataset, deadline), failures
     store = open_store(
         dataset,
         recipe.image_spec,
@@ -359,7 +342,28 @@ def _approach(
     _say_what_was_kept(store, emit, new=new)
     assert plan.build is not None  # noqa: S101 (one of the two is there)
     network = plan.build()
-    return FromScratch(network.model, recipe, dataset, store.pixels, deadline, network.twin)
+    approach = FromScratch(network.model, recipe, dataset, store.pixels, deadline, network.twin)
+    return approach, store.failures
+
+
+@contextlib.contextmanager
+def _saying_what_is_kept(emit: Observer) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        emit(Noted("What was made of the pictures is kept: the next run goes on from there."))
+        raise
+
+
+def _say_what_is_lost(lost: Sequence[Excluded], emit: Observer) -> None:
+    if lost:
+        emit(
+            Noted(
+                f"{count(len(lost), 'picture')} could be read a moment ago and cannot be read any "
+                f"more: left out.{_named(lost)}",
+                "warning",
+            )
+        )
 
 
 def _say_what_was_kept(store: Store, emit: Observer, *, new: bool) -> None:
@@ -367,7 +371,7 @@ def _say_what_was_kept(store: Store, emit: Observer, *, new: bool) -> None:
         emit(
             Noted(
                 f"A store of the decoded pictures would take more than {LIMIT_VARIABLE} allows "
-                f"({store_limit() / 10**9:,.1f} GB): they are decoded anew in each epoch."
+                f"({size(store_limit())}): they are decoded anew in each epoch."
             )
         )
         return
@@ -391,16 +395,20 @@ def _say_what_is_left_out(dataset: Dataset, found: Audit, emit: Observer) -> Non
     excluded = _excluded(dataset, found)
     if not excluded:
         return
-    shown = "".join(f"\n  {item.path}: {item.reason}" for item in excluded[:10])
-    more = f"\n  and {len(excluded) - 10:,} more, listed in run.json" if len(excluded) > 10 else ""
     total = len(dataset) + len(dataset.excluded)
     emit(
         Noted(
             f"{len(excluded):,} of {total:,} pictures cannot be read and are left out:"
-            f"{shown}{more}",
+            f"{_named(excluded)}",
             level="warning",
         )
     )
+
+
+def _named(excluded: Sequence[Excluded]) -> str:
+    shown = "".join(f"\n  {item.path}: {item.reason}" for item in excluded[:SHOWN])
+    more = len(excluded) - SHOWN
+    return shown + (f"\n  and {more:,} more, listed in run.json" if more > 0 else "")
 
 
 def _facts(dataset: Dataset, found: Audit) -> DataFacts:

@@ -20,6 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from tellapart.evaluation.diagnosis.finding import AGAIN
 from tellapart.explanation.loss_chart import loss_chart
 from tellapart.explanation.training import observe
 from tellapart.text import printable
@@ -152,6 +153,9 @@ class TerminalProgress:
         title = event.topic[:1].upper() + event.topic[1:]
         self._say(f"\n{title}. {event.text}", "yellow" if event.level == "warning" else "")
         for words, command in event.remedies:
+            if words.endswith(AGAIN):  # the command is the one that was just given
+                self._say(f"  {words}.")
+                continue
             self._say(f"  {words}:")
             # Never broken in two: it is there to be copied.
             self.console.print(f"    {printable(command)}", soft_wrap=True, markup=False)

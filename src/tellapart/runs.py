@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import platform
 import re
 import shutil
@@ -35,9 +36,13 @@ from typing import Any, Literal
 
 from tellapart.errors import RunError, did_you_mean
 from tellapart.files import write_error, write_json
+from tellapart.folder_lock import is_locked, lock_folder
 from tellapart.machine import usable_cores
 
 Status = Literal["running", "finished", "interrupted", "failed"]
+
+_running: dict[Path, int] = {}
+"""Locks of the folders that this process writes a run into."""
 
 RUN_JSON = "run.json"
 SPLIT_CSV = "split.csv"
@@ -105,13 +110,14 @@ class RunFolder:
         raise RunError(f"{path} {what}.{did_you_mean(path.name, siblings)}")
 
     def check_space(self, needed_bytes: int) -> None:
-        """Refuses to start what would not fit on the disk in the end.
+        """Refuses to start what would not fit on the disk in the end; takes the folder back then.
 
         Raises:
             RunError: less than `needed_bytes` are free.
         """
         free = shutil.disk_usage(self.path).free
         if free < needed_bytes:
+            self.remove_if_empty()
             raise RunError(
                 f"{self.path} has {free / 2**20:,.0f} MiB free, and the run needs "
                 f"{needed_bytes / 2**20:,.0f} MiB. Free some space, or name another folder "
@@ -151,8 +157,23 @@ class RunFolder:
         return dict(info)
 
     def write_info(self, info: dict[str, Any]) -> None:
-        """Writes `run.json` atomically."""
+        """Writes `run.json` atomically.
+
+        While it says "running", the folder is locked by this process, for `is_running`.
+        """
+        path = self.path.absolute()
+        if info.get("status") == "running" and path not in _running:
+            with contextlib.suppress(BlockingIOError):
+                lock = lock_folder(path)
+                if lock is not None:
+                    _running[path] = lock
         write_json(self.file(RUN_JSON), {"format_version": FORMAT_VERSION} | info)
+        if info.get("status") != "running" and path in _running:
+            os.close(_running.pop(path))
+
+    def is_running(self) -> bool | None:
+        """Whether a process is at work in the folder; None where that cannot be known."""
+        return is_locked(self.path)
 
 
 def find_runs(parent: Path) -> list[RunFolder]:

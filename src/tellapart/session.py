@@ -140,6 +140,8 @@ class Session:
     @contextmanager
     def recorded(self) -> Iterator[None]:
         """Keeps `run.json` true whatever happens."""
+        weights = 4 * self.approach.parameters
+        self.folder.check_space(3 * weights + RECORDS_BYTES)  # model.keras twice over, and ONNX
         try:
             self._begin()
             yield
@@ -191,18 +193,21 @@ class Session:
         """Notes how long a part of the run took, in seconds."""
         began = time.monotonic()
         yield
-        self.info.setdefault("stages", {})[name] = round(time.monotonic() - began, 2)
+        self.info["stages"][name] = round(time.monotonic() - began, 2)
 
     def _begin(self) -> None:
-        weights = 4 * self.approach.parameters
-        self.folder.check_space(3 * weights + RECORDS_BYTES)  # model.keras twice over, and ONNX
         sizes = {
             part: len(getattr(self.parts, part))
             for part in ("train", "validation", "calibration", "test")
         }
+        decoded = time.monotonic()
         self.info = {
             "status": "running",
             "started": runs.now(),
+            "stages": {
+                "audit": round(self.audited - self.started, 2),
+                "decoding": round(decoded - self.audited, 2),
+            },
             "recipe": self.recipe.to_json(),
             "asked": self.asked,
             "data": {
@@ -271,10 +276,7 @@ class Session:
         figures = evaluation.to_json() | trust.to_json()
         write_json(self.folder.file(runs.EVALUATION_JSON), figures)
         self.trust = trust
-        self.info["accuracy"] = evaluation.accuracy.to_json()
         self.overlap = measure_overlap(probabilities, labels, self._seen_before())
-        self.info["overlap"] = self.overlap and self.overlap.to_json()
-        self.folder.write_info(self.info)
         write_predictions_csv(
             self.folder.file(runs.PREDICTIONS_CSV),
             probabilities,
@@ -325,7 +327,8 @@ class Session:
         except OSError as error:
             raise write_error(path, error) from error
         finally:
-            candidate.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the first error is the one to show
+                candidate.unlink(missing_ok=True)
         self.info["parity"] = parity.to_json()
         self.emit(Exported(str(path), parity.checked, parity.max_difference))
 
@@ -428,6 +431,8 @@ class Session:
             "ended": runs.now(),
             "training": asdict(end),
             "seconds": round(seconds, 2),
+            "accuracy": evaluation.accuracy.to_json(),
+            "overlap": self.overlap and self.overlap.to_json(),
         }
         self._diagnose(evaluation)
         self.folder.write_info(self.info)
@@ -450,6 +455,15 @@ class Session:
         except TellapartError as error:
             self.emit(Noted(f"The report could not be written: {error}", "warning"))
 
+    def _report_failure(self) -> None:
+        """Draws what there is of a run that failed once it had been trained."""
+        if self.folder.file(runs.RESULTS_CSV).is_file():
+            from tellapart.report.page import write_report
+            from tellapart.report.pictures import NoPictures
+
+            with contextlib.suppress(Exception):  # the first error is the one to show
+                write_report(self.folder, NoPictures("The run failed before it had shown any."))
+
     def _diagnose(self, evaluation: Evaluation | None) -> None:
         """Says in words what went wrong in the training, or could go better."""
         history = read_results(self.folder.file(runs.RESULTS_CSV))
@@ -468,6 +482,8 @@ class Session:
                 self._diagnose(None)
         try:
             self.folder.write_info(self.info)
+            if status == "failed":
+                self._report_failure()
             self.emit(RunFailed(error or status))
         except TellapartError:  # the disk is full or gone; the first error is the one to show
             self.folder.remove_if_empty()

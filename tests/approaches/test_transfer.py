@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,14 @@ from sklearn.datasets import load_sample_image
 import tellapart as ta
 from tellapart import runs
 from tellapart.approaches.keras_process import KerasProcess
+from tellapart.approaches.transfer import feature_measure
+from tellapart.data import load
+from tellapart.data.audit import SIGNATURES
+from tellapart.data.columns import open_column
 from tellapart.errors import ModelError, UsageError
 from tellapart.evaluation.calibration import apply_temperature
+from tellapart.images import ImageSpec
+from tellapart.models.backbones import get_backbone
 from tellapart.training.events import Event, HeadFitted, Noted, Progressed
 from tests.conftest import save_picture
 
@@ -160,6 +167,52 @@ def test_features_of_old_pictures_are_kept(photos: Path, tmp_path: Path) -> None
     assert isinstance(again.model.get_weights()[0], np.ndarray)
     for one, other in zip(first.model.get_weights(), again.model.get_weights(), strict=True):
         assert np.array_equal(one, other)
+
+
+def test_pictures_that_vanish_after_the_audit_are_left_out(photos: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(photos, data)
+    open_column(load(data), SIGNATURES)
+    events: list[Event] = []
+
+    def remove(event: Event) -> None:
+        (data / "rings" / "03.jpg").unlink(missing_ok=True)
+        events.append(event)
+
+    run = ta.train(
+        data, out=tmp_path / "run", recipe="transfer", image_size=(33, 33), observers=[remove]
+    )
+    info = json.loads((run.path / runs.RUN_JSON).read_text())
+    gone = {"path": "rings/03.jpg", "reason": "no such file or directory"}
+    assert info["data"]["excluded"] == [gone]
+    assert sum(info["data"]["parts"].values()) == 3 * 14 - 1
+    notes = [event.text for event in events if isinstance(event, Noted)]
+    assert any(text.startswith("1 picture could be read a moment ago") for text in notes)
+
+
+def test_features_that_were_made_until_ctrl_c_are_kept(photos: Path, tmp_path: Path) -> None:
+    events: list[Event] = []
+
+    def interrupt(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Progressed) and event.stage == "features":
+            raise KeyboardInterrupt
+
+    settings: dict[str, Any] = {"image_size": (34, 34), "recipe": "transfer"}
+    with pytest.raises(KeyboardInterrupt):
+        ta.train(photos, out=tmp_path / "first", observers=[interrupt], **settings)
+    (note,) = [e.text for e in events if isinstance(e, Noted) and "is kept" in e.text]
+    assert note == "What was made of the pictures is kept: the next run goes on from there."
+    assert not (tmp_path / "first").exists()
+    backbone = get_backbone("efficientnet-lite0")
+    measure = feature_measure(backbone, ImageSpec(34, 34, resize="crop"))
+    assert open_column(load(photos), measure).computed == 0  # one chunk holds all 42 pictures
+
+
+def test_grey_pictures_for_a_pretrained_network(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^1 channels: a pretrained network looks at 3, and grey"):
+        train(photos, tmp_path / "run", channels=1)
+    assert not (tmp_path / "run").exists()
 
 
 def test_fine_tuning_keeps_what_validation_prefers(photos: Path, tmp_path: Path) -> None:

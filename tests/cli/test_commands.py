@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -231,6 +232,56 @@ def test_a_table_too_narrow_for_its_words_becomes_blocks(
     )
 
 
+def printed_at(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *table: Any
+) -> str:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_table(*table)
+    return re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out)
+
+
+WORDS = "Slides 32 filters over the picture; each answers where its pattern is, " * 2
+
+
+def test_a_table_of_tall_thin_rows_becomes_blocks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # 18 and 9 letters of single words leave 40 columns of 80 to two texts: 140 letters in 20
+    # columns would be 7 lines.
+    table = (
+        ("stage", "before", "does", "for example"),
+        [("convolution_number", "1000x20x2", WORDS.strip(), "one output: 9 inputs")],
+    )
+    lines = printed_at(80, monkeypatch, capsys, *table).splitlines()
+    assert lines[0] == "stage        convolution_number"
+    assert lines[2] == (
+        "does         Slides 32 filters over the picture; each answers where its pattern"
+    )
+    assert lines[3].startswith("             is, Slides")
+    assert max(map(len, lines)) <= 80
+    # Given room, it is a table.
+    assert printed_at(200, monkeypatch, capsys, *table).split()[:4] == [
+        "stage", "before", "does", "for",
+    ]  # fmt: skip
+
+
+def test_headings_break_between_words_where_it_is_tight(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = ("epoch", "validation loss", "validation accuracy", "observation")
+    rows = [(1, "2.2705", "0.0625", "6% right in validation, no better than guessing.")]
+    text = printed_at(64, monkeypatch, capsys, columns, rows)
+    assert [line.split() for line in text.splitlines()[1:3]] == [
+        ["validation", "validation"],
+        ["epoch", "loss", "accuracy", "observation"],
+    ]
+    assert "2.2705" in text
+    assert max(map(len, text.splitlines())) <= 64
+
+
 def test_no_bar_on_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
@@ -238,3 +289,55 @@ def test_no_bar_on_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     with output.Progress("Predicting", total=2) as progress:
         progress.advance()
         assert progress._bar is None
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from tellapart.runs import RunFolder
+run = RunFolder.create("x", out=Path(sys.argv[1]))
+run.write_info({"status": "running"})
+print("there", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked there")
+def test_a_killed_run_is_not_running(run: Run, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path / "one")], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert load_json(run, "runs", tmp_path)[0]["status"] == "running"
+        process.kill()
+    assert load_json(run, "runs", tmp_path)[0]["status"] == "killed"
+
+
+def test_no_first_sentence_of_the_help_is_cut(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    commands = run("--help").out.partition("Commands:")[2].partition("Examples:")[0]
+    assert "evaluate" in commands
+    assert "..." not in commands
+
+
+def test_a_choice_that_is_none_is_named_first(run: Run) -> None:
+    done = run("train", "digits", "--loss", "mse")
+    assert "Invalid value for '--loss': 'mse' is not one of 'sparse_cat" in done.err
+
+
+def test_pictures_that_were_trained_on_are_called_that(run: Run, here: Path) -> None:
+    done = run("evaluate", "runs/photos-1", "photos", "--part", "all")
+    assert "with --part all pictures are measured that it has learnt from" in done.err
+    assert "learnt from" not in run("evaluate", "runs/photos-1", "photos").err
+
+
+def test_what_a_killed_process_left_in_the_cache_is_called_that(run: Run, own_cache: Path) -> None:
+    left = own_cache / ".building-0"
+    left.mkdir()
+    entry = {"made_by": "tellapart", "kind": "pixels", "format": 2, "location": "x", "created": ""}
+    (left / "index.json").write_text(json.dumps(entry))
+    (left / "rows.npy").write_bytes(bytes(4000))
+    assert "pixels (left unfinished)" in run("cache").out
+    (found,) = load_json(run, "cache")["entries"]
+    assert (found["complete"], found["bytes"] > 4000) == (False, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -171,3 +172,44 @@ def test_tensorflow_and_keras_are_never_imported(here: Path, colour_folder: Path
     print({"tensorflow", "keras", "onnx", "sklearn", "matplotlib"} & set(sys.modules))
     """
     assert run_python(code, colour_folder, allowed=CLI).endswith("\nset()\n")
+
+
+def test_a_single_class(run: Run, here: Path, mixed: Path) -> None:
+    """12 red pictures and 3 blue ones under that name: a right class, and no other."""
+    shutil.copytree(mixed / "red", here / "alone" / "red")
+    done = run("evaluate", "run", here / "alone")
+    assert done.code == 0
+    assert done.out.startswith("Accuracy 0.800 (95% interval 0.548 to 0.930) on 15 pictures")
+    rows = [" ".join(line.split()) for line in done.out.splitlines() if line.strip()]
+    assert "red 15 12 1.000 (0.76 to 1.00) 0.800 (0.55 to 0.93) 0.889 (0.71 to 0.96)" in rows
+    assert rows[-1] == "red blue 3"
+    assert not [row for row in rows if row.startswith(("blue", "green"))]
+    said = "There are no pictures of 2 of the 3 classes: 'blue', 'green'. The figures are of the"
+    assert said in " ".join(done.err.split())
+    # In JSON every class is there, and what was not measured is null.
+    found = json.loads(run("evaluate", "run", here / "alone", "--json").out)
+    assert [score["count"] for score in found["classes"]] == [0, 0, 15]
+    assert [score["recall"] for score in found["classes"]] == [None, None, pytest.approx(0.8)]
+    assert found["balanced_accuracy"] == pytest.approx(0.8)
+
+
+def test_all_classes_are_there_and_nothing_is_noted(
+    run: Run, here: Path, colour_folder: Path
+) -> None:
+    assert "no pictures of" not in run("evaluate", "run", colour_folder).err
+
+
+def test_parts_without_training_pictures(run: Run, here: Path, colour_folder: Path) -> None:
+    """Somebody's test/ and val/, the test part with a class that the others lack."""
+    colour_folder.joinpath("red").rename(here / "red")
+    split = here / "split"
+    split.mkdir()
+    shutil.copytree(colour_folder, split / "val")
+    colour_folder.rename(split / "test")
+    (here / "red").rename(split / "test" / "red")
+    done = run("evaluate", "run", split)
+    assert (done.code, done.err) == (0, "")
+    assert "on 36 pictures" in done.out
+    done = run("evaluate", "run", split, "--part", "validation")
+    assert "on 24 pictures" in done.out
+    assert "There are no pictures of 1 of the 3 classes: 'red'." in done.err

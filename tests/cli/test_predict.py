@@ -249,7 +249,7 @@ def test_the_name_of_the_file_decides_the_format(
     run: Run, here: Path, name: str, start: str
 ) -> None:
     done = run("predict", "run", "photos/red.png", "--output", name)
-    assert (done.code, done.out, done.err) == (0, "", "")
+    assert (done.code, done.out, done.err) == (0, "", f"{name} has 1 prediction.\n")
     assert (here / name).read_text().startswith(start)
 
 

@@ -152,7 +152,7 @@ UNSAFE = ["/etc/cat/1.png", "C:/cat/1.png", "cat/../../1.png", "..", "cat\\1.png
 @pytest.mark.parametrize("writer", [write_zip, write_tar])
 def test_unsafe_paths_are_refused(tmp_path: Path, name: str, writer: Callable[..., Path]) -> None:
     path = writer(tmp_path / "evil", members=PICTURES | {name: picture(1)})
-    with pytest.raises(ArchiveError, match="1 of its members have unsafe paths") as caught:
+    with pytest.raises(ArchiveError, match="1 of its members has unsafe paths") as caught:
         load(path)
     assert str(path) in str(caught.value)
     assert f"\n  {name}\n" in str(caught.value)
@@ -200,7 +200,7 @@ def test_encrypted_members(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag in the central directory
     path.write_bytes(content)
-    with pytest.raises(ArchiveError, match=r"1 of its members are encrypted:\n  a/1.png"):
+    with pytest.raises(ArchiveError, match=r"1 of its members is encrypted:\n  a/1.png"):
         load(path)
 
 

@@ -142,6 +142,21 @@ def test_labels_that_are_refused(y: Any, class_names: list[str] | None, says: st
         load((pixels(4, 2, 2), y), class_names=class_names)
 
 
+def test_labels_to_evaluate_on(tmp_path: Path) -> None:
+    x = pixels(4, 2, 2)
+    assert load((x, [7] * 4), to_train_on=False).class_names == ("7",)
+    found = load((x, [0, 1, 0, 1]), test=(x, [2] * 4), to_train_on=False)
+    assert found.count_by_class() == {"0": 2, "1": 2, "2": 4}
+    path = tmp_path / "test.npz"
+    np.savez(path, x_test=x, y_test=[3] * 4)
+    with pytest.raises(DataError, match=r"'x_test', 'y_test': expected x_train and y_train"):
+        load(path)
+    found = load(path, to_train_on=False)
+    assert (found.class_names, found.has_part("test")) == (("3",), True)
+    with pytest.raises(DataError, match="holds one class only, '3'"):
+        load(found)
+
+
 def test_names_and_numbers_do_not_mix() -> None:
     x = pixels(2, 2, 2)
     with pytest.raises(DataError, match="some labels are names and some are numbers"):

@@ -3,12 +3,15 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tellapart.data import cache
 from tellapart.data.cache import (
     building,
     cache_folder,
@@ -112,10 +115,53 @@ def age(folder: Path, hours: float) -> None:
         os.utime(path, (then, then))
 
 
+LEAVE_A_DRAFT = """
+import sys, time
+from tellapart.data.cache import building
+with building("features", "f" * 32, "photos") as draft:
+    (draft.folder / "rows.npy").write_bytes(bytes(5000))
+    print(draft.folder, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked there")
+def test_what_a_killed_process_left_is_counted_and_cleared(own_cache: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", LEAVE_A_DRAFT], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        draft = Path(process.stdout.readline().strip())
+        assert list_cache() == []  # it is at work
+        assert clear_cache() == 0
+        assert draft.is_dir()
+        process.kill()
+    (entry,) = list_cache()
+    assert (entry.kind, entry.location, entry.complete) == ("features", "photos", False)
+    assert entry.bytes == 5000 + (draft / "index.json").stat().st_size
+    assert clear_cache() == entry.bytes
+    assert list(own_cache.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked there")
+def test_the_next_to_build_sweeps_what_a_killed_process_left(own_cache: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", LEAVE_A_DRAFT], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        draft = Path(process.stdout.readline().strip())
+        build("a")
+        assert draft.is_dir()
+        process.kill()
+    build("b")
+    assert not draft.exists()
+
+
 @pytest.mark.parametrize(("hours", "stays"), [(25, False), (23, True)])
-def test_what_a_dead_process_left_is_swept_after_a_day(
-    own_cache: Path, hours: float, stays: bool
+def test_where_folders_cannot_be_locked_what_is_left_is_swept_after_a_day(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch, hours: float, stays: bool
 ) -> None:
+    monkeypatch.setattr(cache, "is_locked", lambda folder: None)
     left = own_cache / ".building-0"
     left.mkdir()
     entry = {"made_by": "tellapart", "kind": "pixels", "format": 2, "location": "", "created": ""}
@@ -187,3 +233,14 @@ def test_where_it_is_without_platformdirs(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("TELLAPART_CACHE")
     monkeypatch.setattr(builtins, "__import__", refuse)
     assert cache_folder() == Path.home() / ".cache" / "tellapart"
+
+
+@pytest.fixture(scope="module")
+def cache_of_the_module() -> Path:
+    return cache_folder()
+
+
+def test_what_tests_share_is_not_in_the_users_cache(
+    cache_of_the_module: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert tmp_path_factory.getbasetemp() in cache_of_the_module.parents

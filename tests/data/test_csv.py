@@ -91,6 +91,17 @@ def test_what_is_refused(pictures: Path, text: str, says: str) -> None:
         load(write(pictures, text))
 
 
+@pytest.mark.parametrize(
+    ("text", "classes"),
+    [
+        ("path,label\n1.png,a\n2.png,a\n", ("a",)),
+        ("path,label,part\n1.png,a,train\n2.png,b,train\nsub/3.png,c,test\n", ("a", "b", "c")),
+    ],
+)
+def test_what_can_be_evaluated_on(pictures: Path, text: str, classes: tuple[str, ...]) -> None:
+    assert load(write(pictures, text), to_train_on=False).class_names == classes
+
+
 def test_missing_files_are_listed(pictures: Path) -> None:
     lines = [f"gone{number:02}.png,a" for number in range(14)]
     path = write(pictures, "\n".join(["path,label", "1.png,a", *lines, "sub,b"]))

@@ -182,6 +182,11 @@ def test_one_class() -> None:
         arrange(["wrapped/cat/1.png", "wrapped/cat/2.png"], "photos")
 
 
+def test_one_class_to_evaluate_on() -> None:
+    layout = arrange(["cat/1.png", "cat/2.png"], "photos", to_train_on=False)
+    assert (layout.class_names, layout.labels.tolist()) == (("cat",), [0, 0])
+
+
 def test_class_without_training_pictures() -> None:
     with pytest.raises(DataError, match=r"no pictures in train/ of 'c', 'd'"):
         arrange(
@@ -192,6 +197,17 @@ def test_class_without_training_pictures() -> None:
 def test_parts_without_train() -> None:
     with pytest.raises(DataError, match=r"holds 'test/', 'val/' but no train/"):
         arrange(["val/a/1.png", "val/b/1.png", "test/a/1.png"], "x")
+
+
+def test_parts_to_evaluate_on() -> None:
+    names = ["val/a/1.png", "val/b/1.png", "test/a/1.png", "test/c/1.png"]
+    layout = arrange(names, "x", to_train_on=False)
+    assert layout.class_names == ("a", "b", "c")
+    assert [names[kept] for kept in layout.kept] == sorted(names)
+    assert [PARTS[part] for part in layout.parts] == ["test", "test", "validation", "validation"]
+    # With train/ beside them, too.
+    layout = arrange([*names, "train/a/1.png"], "x", to_train_on=False)
+    assert layout.class_names == ("a", "b", "c")
 
 
 def test_two_folders_for_one_part() -> None:
@@ -243,3 +259,10 @@ def test_the_order_of_names_does_not_matter(names: list[str], random: Random) ->
     shuffled = list(names)
     random.shuffle(shuffled)
     assert outcome(names) == outcome(shuffled)
+
+
+def test_empty_class_folders_are_not_called_nothing() -> None:
+    with pytest.raises(
+        DataError, match=r"No pictures were found in x: it holds empty folders alone"
+    ):
+        arrange(["cat/", "dog/"], "x")

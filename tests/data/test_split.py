@@ -244,9 +244,90 @@ def test_a_class_of_copies_is_too_small() -> None:
     groups = np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, *range(9, 18)])
     with pytest.raises(
         DataError,
-        match=r"Class 'a' has 9 pictures, 2 of them no copy of another; a split needs at least 3",
+        match=r"Class 'a' has 9 pictures, 2 of them no copy of another "
+        r"\(0\.png = 1\.png = 2\.png = \.\.\.\); a split needs at least 3 .*\. Remove "
+        r"copies, correct labels \(--labels\), add pictures, leave the class out, or add a test/ "
+        r"folder of your own\.$",
     ):
         split(dataset, groups=groups)
+
+
+def test_a_class_of_copies_stops_no_run_of_many_classes() -> None:
+    # "d" is one picture three times, "e" is two pictures.
+    dataset = dataset_of({"a": 9, "b": 9, "c": 9, "d": 3, "e": 3})
+    groups = np.array([*range(27), 27, 27, 27, 30, 30, 32])
+    for seed in range(10):
+        parts = split(dataset, groups=groups, seed=seed)
+        assert by_class(dataset, parts.train)[3:] in ([3, 1], [3, 2])
+        assert by_class(dataset, parts.validation)[3:] == [0, 0]
+        assert by_class(dataset, parts.test)[3:] in ([0, 1], [0, 2])
+        assert sum(parts.counts().values()) == 33
+        assert parts.notes == (
+            "Copies leave 'd', 'e' too few different pictures for every part: training comes "
+            "first, then the test.",
+            "No test pictures of 'd': nothing is measured there.",
+        )
+
+
+def test_copies_under_two_labels_stay_in_training_where_they_are_in_the_way() -> None:
+    # Two of the three pictures of "d" are there as "a" and as "b" too.
+    dataset = dataset_of({"a": 9, "b": 9, "c": 9, "d": 3})
+    groups = np.array([*range(27), 0, 9, 29])
+    for seed in range(10):
+        parts = split(dataset, groups=groups, seed=seed)
+        assert {0, 9, 27, 28} <= set(parts.train.tolist())
+        # The third picture is left: the test comes before validation.
+        assert [by_class(dataset, parts.part(part))[3] for part in PARTS] == [2, 0, 0, 1]
+        assert parts.notes == (
+            "4 pictures of which there are copies under another label stay in the training part, "
+            "or classes would be too small to divide. Remove them, or correct their labels "
+            "(--labels).",
+            "Copies leave 'd' too few different pictures for every part: training comes first, "
+            "then the test.",
+        )
+
+
+def test_copies_under_two_labels_that_leave_enough_change_nothing() -> None:
+    # Of "d" three other pictures are left: a split needs no more.
+    dataset = dataset_of({"a": 9, "b": 9, "d": 4})
+    groups = np.array([0, *range(1, 18), 0, 19, 20, 21])
+    drawn = set()
+    for seed in range(40):
+        parts = split(dataset, groups=groups, seed=seed)
+        assert parts.notes == ()
+        drawn |= {0, 18} & set(parts.test.tolist())
+    assert drawn == {0, 18}  # together, and like any other group
+
+
+def test_two_classes_of_which_one_is_the_other() -> None:
+    dataset = dataset_of({"cat": 4, "dog": 3})
+    with pytest.raises(DataError) as caught:
+        split(dataset, groups=np.array([0, 1, 2, 3, 0, 1, 2]))
+    assert str(caught.value) == (
+        "x: 2 classes too small; a split needs at least 3 (one each to train, validate and test).\n"
+        "  Class 'cat' has 4 pictures, 1 of them no copy of another (0.png = 4.png, 1.png = 5.png, "
+        "2.png = 6.png)\n"
+        "  Class 'dog' has 3 pictures, 0 of them no copy of another (0.png = 4.png, 1.png = 5.png, "
+        "2.png = 6.png)\n"
+        "Remove copies, correct labels (--labels), add pictures, leave the class out, or add a "
+        "test/ folder of your own."
+    )
+
+
+def test_five_hundred_classes_of_three_with_copies_in_some() -> None:
+    classes = 500
+    dataset = dataset_of({f"c{number:03}": 3 for number in range(classes)})
+    groups = np.arange(3 * classes)
+    for number in range(17):  # two pictures of each are in the next two classes, too
+        groups[9 * number + 3], groups[9 * number + 6] = groups[9 * number], groups[9 * number + 1]
+    parts = split(dataset, groups=groups)
+    assert min(by_class(dataset, parts.train)) >= 1
+    assert min(by_class(dataset, parts.test)) >= 1
+    # The 17 classes with a single picture of their own have none to validate on.
+    assert by_class(dataset, parts.validation).count(0) == 17
+    assert "68 pictures of which there are copies under another label stay" in parts.notes[0]
+    assert "'c000', 'c003', " in parts.notes[1]
+    assert " and 7 more too few different pictures" in parts.notes[1]
 
 
 def test_own_parts_are_kept_whatever_they_share() -> None:
@@ -274,6 +355,30 @@ def test_no_group_is_on_two_sides(
     of_part = [set(groups[parts.part(part)].tolist()) for part in PARTS]
     assert sum(map(len, of_part)) == len(set(groups.tolist()))
     assert sum(len(parts.part(part)) for part in PARTS) == len(labels)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 20)), min_size=5, max_size=60),
+    st.integers(0, 99),
+)
+def test_every_class_is_trained_on_whatever_is_a_copy_of_what(
+    pictures: list[tuple[int, int]], seed: int
+) -> None:
+    # Of each class three pictures at least; any of them may be copies of any other.
+    labels = np.array([label for label, _ in pictures] + [*range(5)] * 3)
+    groups = np.array([group for _, group in pictures] + [pictures[k % 5][1] for k in range(15)])
+    counts = dict.fromkeys("abcde", 0) | {"a": len(labels)}
+    dataset = replace(dataset_of(counts), labels=labels)
+    try:
+        parts = split(dataset, groups=groups, seed=seed)
+    except DataError:
+        return  # fewer than two classes can be divided
+    assert min(by_class(dataset, parts.train)) >= 1
+    assert np.count_nonzero(by_class(dataset, parts.test)) >= 2
+    assert np.count_nonzero(by_class(dataset, parts.validation)) >= 1
+    assert sum(parts.counts().values()) == len(labels)
+    of_part = [set(groups[parts.part(part)].tolist()) for part in PARTS]
+    assert sum(map(len, of_part)) == len(set(groups.tolist()))
 
 
 @st.composite

@@ -213,6 +213,8 @@ def test_interrupted(
     threads: bool,
     error: type[BaseException],
 ) -> None:
+    """What was made until Ctrl-C is kept; of what went wrong, nothing is."""
+
     def interrupt(done: int, total: int) -> None:
         if done > 3:
             raise error
@@ -220,11 +222,43 @@ def test_interrupted(
     with_threads(monkeypatch)
     if not threads:
         monkeypatch.setattr(sweep_module, "usable_cores", lambda: 1)
+    (colour_folder / "blue" / "02.png").write_bytes(b"broken")
+    (colour_folder / "red" / "02.png").write_bytes(b"broken")
     dataset = load(colour_folder)
     with pytest.raises(error):
         open_store(dataset, SPEC, on_progress=interrupt)
-    assert list(own_cache.iterdir()) == []
-    assert not open_store(dataset, SPEC).was_cached
+    interrupted = error is KeyboardInterrupt
+    assert len(list(own_cache.iterdir())) == interrupted
+    store = open_store(dataset, SPEC)
+    # Two chunks of three had been made, one of whose pictures is broken.
+    assert store.decoded == (29 if interrupted else 34)
+    assert sorted(store.failures) == [2, 26]
+    for index in (0, 5, 6, 35):
+        content = (colour_folder / dataset.paths[index]).read_bytes()
+        assert np.array_equal(store.pixels[index], decode(content, SPEC))
+    assert len(list(own_cache.iterdir())) == 1  # the part is in the whole
+    assert open_store(dataset, SPEC).was_cached
+
+
+def test_what_could_not_be_read_is_tried_again(colour_folder: Path, own_cache: Path) -> None:
+    """A drive that was away for a moment is not away for good."""
+    dataset = load(colour_folder)
+    away, gone = colour_folder / "green", colour_folder.with_name("gone")
+    (colour_folder / "red" / "02.png").unlink()
+    away.rename(gone)
+    first = open_store(dataset, SPEC)
+    assert sorted(first.failures) == [*range(12, 24), 26]
+    assert set(first.failures.values()) == {"no such file or directory"}
+    assert open_store(dataset, SPEC).was_cached  # while nothing has changed
+    gone.rename(away)
+    second = open_store(dataset, SPEC)
+    assert second.decoded == 12
+    assert sorted(second.failures) == [26]
+    assert np.array_equal(second.pixels[12], decode((away / "00.png").read_bytes(), SPEC))
+    assert len(list(own_cache.iterdir())) == 1
+    third = open_store(dataset, SPEC)
+    assert third.was_cached
+    assert third.failures == second.failures
 
 
 def truncate(folder: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -373,14 +375,26 @@ def test_two_classes_alike() -> None:
         assert "two classes alike" not in found(**three, confusion=confusion)
 
 
+def test_after_one_epoch_no_classes_are_called_alike() -> None:
+    three: dict[str, Any] = {
+        "class_names": ("cat", "dog", "tom"),
+        "counts": (300, 300, 300),
+        "confusion": [[48, 4, 48], [0, 100, 0], [55, 0, 45]],
+    }
+    first = [{"epoch": 1.0, "loss": 0.9, "accuracy": 0.6, "val_loss": 0.9, "val_accuracy": 0.6}]
+    assert "two classes alike" in found(**three, history=())
+    assert "two classes alike" not in found(**three, history=first, reason="interrupted")
+
+
 def test_a_small_test_part() -> None:
     # Wilson, 18 of 20: 0.699 to 0.972, 27.3 points.
     small = {"confusion": [[9, 1], [1, 9]], "parts": {"train": 800, "validation": 200, "test": 20}}
     diagnosis = found(**small)["test part too small"]
     assert diagnosis.level == "warning"
     assert "accuracy of 90.0% may be anything from 69.9% to 97.2%" in diagnosis.text
-    # z²·p(1-p)/0.02² = 3.8415 * 0.09 / 0.0004 = 864, and a little for Wilson's rounding.
-    assert "it takes about 86" in diagnosis.text
+    # Of 0.699 to 0.972, 0.699 is nearest to one half and takes the most:
+    # z²·p(1-p)/0.02² - z² = 3.8415 * 0.2104 / 0.0004 - 4 = 2017.
+    assert re.search(r"it takes up to 2,01\d test pictures", diagnosis.text)
     # The data's own test part: --test-split has no effect.
     assert not any("--test-split" in command for _, command in diagnosis.remedies)
     # 45 of 50 is 17.7 points wide; 360 of 400 is 5.9.
@@ -391,9 +405,10 @@ def test_a_small_test_part() -> None:
 @pytest.mark.parametrize(
     ("right", "pictures", "commands"),
     [
-        # All of 30 right: 93 would do, of 240 that is 0.3875, rounded up to 0.39.
-        (30, 240, ["--test-split 0.39"]),
-        (30, 150, []),  # 93 are more than half
+        # All of 30 right: 30 / (30 + z²) = 0.886 at least. 3.8415 * 0.1006 / 0.0004 - 4 = 962, of
+        # 2,600 that is 0.37, rounded up to 0.38.
+        (30, 2600, ["--test-split 0.38"]),
+        (30, 1500, []),  # 962 are more than half
     ],
 )
 def test_more_pictures_may_be_set_apart(right: int, pictures: int, commands: list[str]) -> None:
@@ -404,9 +419,16 @@ def test_more_pictures_may_be_set_apart(right: int, pictures: int, commands: lis
         recipe=split,
         asked={},
     )["test part too small"]
-    assert "about 93 test pictures" in diagnosis.text
+    assert re.search(r"up to 96\d test pictures", diagnosis.text)
     expected = [f"tellapart train photos/ {option}" for option in commands]
     assert [command for _, command in diagnosis.remedies] == [*expected, "tellapart train photos/"]
+
+
+@pytest.mark.parametrize("confusion", [[[1, 0], [0, 1]], [[1, 0], [1, 0]]])
+def test_two_test_pictures_tell_nothing_whatever_the_answers(confusion: list[list[int]]) -> None:
+    # 2 of 2 right is 0.342 to 1, 1 of 2 is 0.095 to 0.905: both may be one half, which takes the
+    # most, z²/(4·0.02²) - z² = 2397.1.
+    assert re.search(r"up to 2,39\d test", found(confusion=confusion)["test part too small"].text)
 
 
 def test_no_test_pictures() -> None:

@@ -6,14 +6,19 @@ import math
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tellapart.explanation.loss_chart import loss_chart
 from tests.explanation.histories import INF, NAN, histories, rows
 
+LEAST = 5e-324  # half of it is 0, and so is what is computed with it
+
 
 @settings(deadline=None, max_examples=200)
+@example([{"epoch": 1.0, "loss": LEAST, "accuracy": 0.0}], 72, 14, False)
+@example(rows([LEAST, 0.0]), 72, 14, False)
+@example(rows([3 * LEAST, 2 * LEAST, LEAST]), 72, 14, False)
 @given(histories, st.integers(1, 90), st.integers(1, 20), st.booleans())
 def test_a_chart_of_anything_fits(
     history: list[dict[str, float]], width: int, height: int, ascii_only: bool

@@ -78,7 +78,76 @@ def test_ends_are_named_and_typed_and_metadata_is_there(tmp_path: Path) -> None:
     assert not [node for node in graph.node if node.op_type in ("Dropout", "RandomUniform")]
 
 
-def test_a_layer_that_onnx_does_not_know_is_named_in_the_error(tmp_path: Path) -> None:
+def adapted() -> Any:
+    layer = keras.layers.Normalization()
+    layer.adapt(pictures(4) / 255)
+    return layer
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        adapted,
+        lambda: keras.layers.Normalization(mean=[0.1, 0.5, 0.7], variance=[0.1, 0.2, 0.3]),
+        lambda: keras.Sequential([keras.Input((6, 9, 3)), adapted()]),
+        lambda: keras.layers.Activation("gelu"),
+        lambda: keras.layers.Conv2D(4, 3, activation="gelu"),
+    ],
+)
+def test_layers_that_the_converter_would_not_know(tmp_path: Path, layer: Callable[[], Any]) -> None:
+    keras.utils.set_random_seed(0)
+    dense = keras.layers.Dense(3, activation="softmax")
+    stack = [keras.Input((6, 9, 3)), layer(), keras.layers.Flatten(), dense]
+    model, pixels = build(keras.Sequential(stack), (6, 9, 3), 3).model, pictures(20)
+    expected = model.predict(pixels, verbose=0)
+    export_classifier(model, BUNDLE, tmp_path / "c.onnx")
+    assert check_parity(tmp_path / "c.onnx", named(pixels), expected).max_difference < 1e-5
+    assert model.predict(pixels, verbose=0) == pytest.approx(expected, abs=1e-7)  # as before
+
+
+def with_augmentation() -> Any:
+    """Layers that act in training alone, in a model in a model too, as in Keras's tutorials."""
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    augment = keras.Sequential(
+        [
+            layers.RandomFlip(),
+            layers.RandomRotation(0.5),
+            layers.RandomZoom(0.5),
+            layers.RandomTranslation(0.5, 0.5),
+            layers.RandomContrast(0.5),
+        ]
+    )
+    pixels = keras.Input((6, 9, 3))
+    x = layers.GaussianNoise(0.5)(layers.RandomBrightness(0.5, (0, 1))(augment(pixels)))
+    x = layers.SpatialDropout2D(0.5)(layers.Conv2D(4, 3)(x))
+    x = layers.Dropout(0.5)(layers.Flatten()(x))
+    own = keras.Model(pixels, layers.Dense(3, activation="softmax")(x), name="tutorial")
+    return build(own, (6, 9, 3), 3).model
+
+
+@pytest.mark.parametrize("cut_open", [False, True])
+def test_layers_that_act_in_training_alone_are_left_out(tmp_path: Path, cut_open: bool) -> None:
+    model, pixels = with_augmentation(), pictures(20)
+    expected = model.predict(pixels, verbose=0)
+    assert np.abs(model(pixels, training=True) - expected).max() > 0.01  # they do something
+    if cut_open:
+        opened = penultimate(model)
+        features, logits = opened.predict(pixels, verbose=0)
+        assert softmax(logits) == pytest.approx(expected, abs=1e-6)
+        novelty, scores = fit_novelty_cross_validated(features, softmax(logits))
+        limit = fit_novelty_threshold(scores).to_json()
+        export_classifier(opened, replace(BUNDLE, novelty=limit), tmp_path / "c.onnx", novelty)
+    else:
+        export_classifier(model, BUNDLE, tmp_path / "c.onnx")
+    assert check_parity(tmp_path / "c.onnx", named(pixels), expected).max_difference < 1e-6
+    kinds = {node.op_type for node in onnx.load(tmp_path / "c.onnx").graph.node}
+    assert not {kind for kind in kinds if "Random" in kind or "Dropout" in kind}
+
+
+def test_a_layer_that_onnx_does_not_know_is_named_in_the_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     class Odd(keras.layers.Layer):  # type: ignore[misc]
         def call(self, x: Any) -> Any:
             import tensorflow as tf
@@ -86,11 +155,17 @@ def test_a_layer_that_onnx_does_not_know_is_named_in_the_error(tmp_path: Path) -
             return tf.raw_ops.Betainc(a=x, b=x, x=x)
 
     inputs = keras.Input((6, 9, 3), dtype="uint8")
-    x = Odd()(keras.layers.Rescaling(1 / 255)(inputs))
+    x = Odd(name="strange")(keras.layers.Rescaling(1 / 255)(inputs))
     x = keras.layers.GlobalAveragePooling2D()(x)
     model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x), name="odd")
-    with pytest.raises(ExportError, match="'odd' cannot be written as ONNX"):
+    with pytest.raises(ExportError) as caught:
         export_classifier(model, BUNDLE, tmp_path / "c.onnx")
+    assert str(caught.value) == (
+        "The network 'odd' cannot be written as ONNX: 'strange' computes Betainc, which the "
+        "converter does not know. Make it of other operations. The trained network is kept as "
+        "model.keras."
+    )
+    assert not caplog.records  # the converter has lines of its own for it
     assert not list(tmp_path.iterdir())
 
 

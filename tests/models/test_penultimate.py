@@ -45,6 +45,9 @@ NETWORKS = {
     "dropout before the softmax": lambda: keras.Sequential(
         [*body(), layers.Dense(3), layers.Dropout(0.5), layers.Softmax()]
     ),
+    "augmentation in the model": lambda: keras.Sequential(
+        [keras.Input(SHAPE), layers.RandomFlip(), *body()[1:], layers.Dense(3), layers.Softmax()]
+    ),
     "a model in the model": lambda: keras.Sequential(
         [keras.Input(SHAPE), keras.Sequential([*body(), layers.Dense(3, use_bias=False)])]
     ),

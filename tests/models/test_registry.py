@@ -79,6 +79,77 @@ def test_an_output_that_is_no_vector_is_refused() -> None:
         registry.build(picture_out, SHAPE, 4)
 
 
+def test_a_sequential_without_input_is_built_for_the_pictures() -> None:
+    open_ended = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(4)], name="open")
+    assert registry.fixed_input_shape(open_ended) is None
+    network = registry.build(open_ended, SHAPE, 4)
+    assert network.model.output_shape == (None, 4)
+    assert network.model.count_params() == (8 * 8 * 3 + 1) * 4
+
+
+class OwnClass(keras.Model):  # type: ignore[misc]
+    def __init__(self, classes: int) -> None:
+        super().__init__(name="own_class")
+        self.pool = keras.layers.GlobalAveragePooling2D()
+        self.decide = keras.layers.Dense(classes, activation="softmax")
+
+    def call(self, pixels: Any) -> Any:
+        return self.decide(self.pool(pixels))
+
+
+@pytest.mark.parametrize("called_before", [False, True])
+def test_a_model_of_a_class_of_ones_own_is_built_for_the_pictures(called_before: bool) -> None:
+    own = OwnClass(4)
+    if called_before:
+        own(np.zeros((1, *SHAPE)))
+    assert registry.fixed_input_shape(own) is None
+    network = registry.build(own, SHAPE, 4)
+    assert network.model.name == "own_class"
+    assert network.model.count_params() == (3 + 1) * 4
+    assert np.allclose(probabilities(network).sum(axis=1), 1, atol=1e-6)
+    with pytest.raises(ModelError, match="gives 5 classes, but the data have 4"):
+        registry.build(OwnClass(5), SHAPE, 4)
+
+
+def test_a_model_that_cannot_be_built_says_where_to_begin() -> None:
+    with pytest.raises(ModelError) as caught:
+        registry.build(keras.Sequential(name="empty"), SHAPE, 4)
+    assert "empty failed with ValueError: Sequential model empty cannot" in str(caught.value)
+    assert str(caught.value).endswith(
+        "To see its line, begin the model with keras.Input(input_shape)."
+    )
+
+    class Broken(keras.Model):  # type: ignore[misc]
+        def call(self, pixels: Any) -> Any:
+            return pixels.nothing
+
+    with pytest.raises(ModelError) as caught:
+        registry.build(Broken(name="broken"), SHAPE, 4)
+    assert "broken failed in layer 'broken' with AttributeError: " in str(caught.value)
+    assert "has no attribute 'nothing' (" in str(caught.value)
+    assert "test_registry.py, line " in str(caught.value)
+
+
+@pytest.mark.parametrize("begins", ["keras.Input(input_shape), ", ""])
+def test_a_function_that_is_too_deep_is_told_by_layer_and_line(tmp_path: Path, begins: str) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from keras import layers\n"
+        "import keras\n"
+        "def build(input_shape, classes):\n"
+        "    front = layers.MaxPooling2D(4)\n"  # 8x8 pixels become 2x2
+        f"    return keras.Sequential([{begins}front, layers.Conv2D(4, 3, name='second'),\n"
+        "        layers.Flatten(), layers.Dense(classes)])\n"
+    )
+    with pytest.raises(ModelError) as caught:
+        registry.build(registry.resolve(f"{file}:build"), SHAPE, 4)
+    line = 5 if begins else 3  # without an input, only where the function begins is known
+    assert str(caught.value).startswith(
+        f"build is too deep for pictures of 8x8x3: layer 'second' would be left without pixels "
+        f"({file}, line {line}). Choose a larger --image-size, or a network with fewer layers."
+    )
+
+
 def test_a_function_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
@@ -116,6 +187,14 @@ def test_an_unknown_name_suggests_the_closest() -> None:
         registry.resolve("clasic-32")
 
 
+def test_a_network_that_cannot_be_onnx_is_refused_with_its_reason() -> None:
+    for name in ("convnexttiny", "ConvNeXt-Base"):
+        with pytest.raises(
+            UsageError, match=f"{name} is not among the pretrained networks: .*ONNX"
+        ):
+            registry.resolve(name)
+
+
 def test_a_keras_file_round_trips(tmp_path: Path) -> None:
     small().save(tmp_path / "mine.keras")
     resolved = registry.resolve(tmp_path / "mine.keras")
@@ -134,6 +213,20 @@ def test_a_keras_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
     evil.save(tmp_path / "evil.keras")
     with pytest.raises(ModelError, match="evil.keras cannot be loaded"):
         registry.resolve(tmp_path / "evil.keras")
+
+
+def test_a_keras_file_of_a_class_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
+    class Away(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return x
+
+    own = keras.Sequential([keras.Input(SHAPE), Away(), keras.layers.Flatten()])
+    own.save(tmp_path / "away.keras")
+    with pytest.raises(ModelError) as caught:
+        registry.resolve(tmp_path / "away.keras")
+    assert "cannot be loaded as a Keras model: Could not locate class 'Away'. " in str(caught.value)
+    assert "import the module that defines it" in str(caught.value)
+    assert len(str(caught.value)) < 600
 
 
 def test_mistakes_in_a_users_file_are_told_by_their_place(tmp_path: Path) -> None:

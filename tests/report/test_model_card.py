@@ -126,7 +126,7 @@ SHOWN: dict[str, Place] = {
     "run.json/data/parts/validation": (whole, ("to validate",)),
     "run.json/data/parts/calibration": (whole, ("to calibrate",)),
     "run.json/data/parts/test": (whole, ("test pictures of insects", "to test")),
-    "run.json/overlap/copies": (whole, ("have a copy",)),
+    "run.json/overlap/copies": (whole, ("of which training has seen", "have a copy")),
     **ends("run.json/overlap/accuracy_without", "Without them the accuracy is"),
     "run.json/overlap/accuracy_without/count": (whole, ("Without them",)),
     "run.json/overlap/accuracy_without/confidence": (percent, ("Without them",)),

@@ -216,6 +216,25 @@ def test_unknown_pictures(tmp_path: Path) -> None:
     assert "12.5% (6.2% to 25.0%) are called unknown" in text
 
 
+@pytest.mark.parametrize(
+    ("threshold", "tells", "words"),
+    [
+        (0.0, False, "every answer is given."),
+        (0.0, True, "every answer is given, unless the picture is called unknown."),
+        (0.75, False, "an answer is given from a probability of 0.75 on."),
+        (0.75, True, "a probability of 0.75 on, unless the picture is called unknown."),
+        (2.0, True, "no answer is given: all are unsure."),
+    ],
+)
+def test_the_rule_in_words(tmp_path: Path, threshold: float, tells: bool, words: str) -> None:
+    made = make_run(tmp_path / "run")
+    unsure = made.read(runs.EVALUATION_JSON)["unsure"]
+    unsure["rule"]["threshold"] = threshold
+    novelty = {"rule": {"threshold": 3.0} if tells else None, "unknown": None, "note": "Noted."}
+    made.change(runs.EVALUATION_JSON, unsure=unsure, novelty=novelty)
+    assert words in section(draw(made), "unsure").text
+
+
 def test_flow(page: Element) -> None:
     (table,) = section(page, "flow").all("table")
     first, last = rows(table)
@@ -262,6 +281,9 @@ def test_reproduce(page: Element, made: Made) -> None:
     listed = {code.text for code in found.all("code")}
     assert {runs.CLASSIFIER_ONNX, runs.PREDICTIONS_CSV} <= listed
     assert runs.MODEL_KERAS not in listed  # this run has none
+    (made.folder.path / runs.PLOTS).mkdir(exist_ok=True)
+    again = read_page(draw_report(made.folder, made.pictures))
+    assert "plots/" in {code.text for code in section(again, "reproduce").all("code")}
 
 
 # --- What is missing or odd ---------------------------------------------------------------------
@@ -270,6 +292,13 @@ def test_reproduce(page: Element, made: Made) -> None:
 def test_two_classes(tmp_path: Path) -> None:
     page = draw(make_run(tmp_path / "run", class_names=("bad", "good")))
     assert len(rows(page.having("matrix")[0])) == 2
+    assert len(page.having("turned")) == 2  # names of more than two characters
+
+
+def test_short_names_stand_upright(tmp_path: Path) -> None:
+    page = draw(make_run(tmp_path / "run", class_names=("0", "10")))
+    assert [cell.text for cell in page.having("upright")] == ["0", "10"]
+    assert page.having("turned") == []
 
 
 def test_two_hundred_classes(tmp_path: Path) -> None:
@@ -505,6 +534,16 @@ def test_findings_of_the_audit(tmp_path: Path) -> None:
     alerts = [item.text for item in section(page, "result").having("alerts")[0].all("li")]
     assert any("60 pictures are copies." in alert for alert in alerts)
     assert any("2 test pictures have copies" in alert for alert in alerts)
+    # The audit knows of the same copies: the headline says it once, with what it means.
+    text = "2 of 10 test pictures have a copy in the training part."
+    across = {"topic": "copies across parts", "level": "warning", "text": text,
+              "remedy": "Take them out.", "items": ["1.png", "2.png"]}  # fmt: skip
+    made.change(runs.AUDIT_JSON, findings=[across])
+    page = draw(made)
+    assert len(section(page, "result").having("alerts")[0].all("li")) == 1
+    assert text in section(page, "data").text
+    made.change(runs.RUN_JSON, overlap=None)
+    assert text in section(draw(made), "result").text
 
 
 def test_without_pictures(tmp_path: Path) -> None:

@@ -51,6 +51,6 @@ def test_counting() -> None:
 
 def test_the_sentence_has_the_numbers() -> None:
     text = describe_class_weights(np.array([300, 60, 0]), ("cat", "dog", "eel"))
-    assert "300 training pictures of 'cat', 60 of 'dog'" in text
-    assert "counts 5.0 times as much" in text
+    assert "300 pictures of 'cat', 60 of 'dog'. In training each" in text
+    assert "counts about 5.0 times as much" in text
     assert "--class-weight none" in text

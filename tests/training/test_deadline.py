@@ -91,11 +91,15 @@ def test_before_the_first_validation_its_time_is_taken_to_be_long() -> None:
     assert fit.steps == 7
 
 
-def test_one_step_is_always_made() -> None:
-    fit = Fit(-3)
-    assert fit.run(first=30) == 30
-    assert fit.steps == 1
+def test_a_little_is_always_trained() -> None:
+    # After the first call, at 30 s, the deadline is put off to 61.5 s: 1.5 s of training, and a
+    # validation that is expected to take 30 s as well. The second call shows that 20 pictures take
+    # half a second more. After 4 calls, at 31 s, a fifth and 30.5 s would end too late.
+    fit = Fit(-3, validation=20)
+    assert fit.run(first=30, step=0.25, validation=2) == 30 + 4 * 0.25 + 2
+    assert fit.steps == 5
     assert fit.deadline.reached
+    assert fit.rates[-1] > 0
 
 
 def test_all_epochs_done_before_the_deadline() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+import re
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset
 from tellapart.errors import UsageError
@@ -173,7 +177,7 @@ def test_all_problems_are_reported_together() -> None:
             "need a validation_split above 0",
         ),
         ({"seed": -1}, "seed is -1"),
-        ({"augment": "flp"}, "unknown operation 'flp', Did you mean 'flip'?"),
+        ({"augment": "flp"}, "unknown operation 'flp' (did you mean 'flip'?), expected flip"),
         ({"class_weight": "inverse"}, "class_weight is 'inverse', expected balanced, none or auto"),
         ({"budget_seconds": 0}, "budget_seconds is 0, expected seconds above 0"),
         (
@@ -229,7 +233,8 @@ def test_classes_are_weighed_where_they_are_uneven() -> None:
     assert "Uneven" not in why
     uneven, why = choose_recipe(dataset(400, (28, 28, 3), rare=4))  # 100 for 300
     assert uneven.class_weight == "balanced"
-    assert "300 training pictures of 'ant', 100 of 'bee'. Each of the latter counts 3.0" in why
+    assert "300 pictures of 'ant', 100 of 'bee'. In training each of the latter counts" in why
+    assert "about 3.0 times as much" in why
     off, why = choose_recipe(dataset(400, (28, 28, 3), rare=4), options={"class_weight": "none"})
     assert off.class_weight == "none"
     assert "Uneven" not in why
@@ -245,7 +250,7 @@ def test_pictures_to_test_on_do_not_make_classes_uneven() -> None:
     parts[(data.labels == 1) & (np.arange(400) > 100)] = PARTS.index("test")
     recipe, why = choose_recipe(replace(data, parts=parts))
     assert recipe.class_weight == "balanced"
-    assert "200 training pictures of 'ant', 51 of 'bee'" in why
+    assert "200 pictures of 'ant', 51 of 'bee' in the data's own training part." in why
 
 
 def test_a_budget_buys_as_many_epochs_as_fit() -> None:
@@ -255,3 +260,43 @@ def test_a_budget_buys_as_many_epochs_as_fit() -> None:
         dataset(1_000, (28, 28, 1)), options={"budget_seconds": 60.0, "epochs": 7}
     )
     assert most.epochs == 7
+
+
+NUMERIC = {field.name for field in fields(Recipe) if re.search(r"\b(int|float)\b", str(field.type))}
+
+MAY_BE_ZERO = {"validation_split", "test_split", "label_smoothing", "seed"}
+
+NO_NUMBERS = st.sampled_from([math.nan, math.inf, -math.inf])
+NEGATIVE = st.floats(max_value=0, exclude_max=True, allow_infinity=False) | st.integers(
+    max_value=-1
+)
+
+
+@given(st.sampled_from(sorted(NUMERIC)), NO_NUMBERS | NEGATIVE | st.sampled_from([0, 0.0]))
+def test_numbers_that_mean_nothing_are_refused_by_name(option: str, value: float) -> None:
+    if value == 0 and option in MAY_BE_ZERO:
+        return
+    given_value = (value, 32) if option == "image_size" else value
+    name = option.replace("image_size", "height")
+    with pytest.raises(UsageError, match=rf"{name} (is )?{re.escape(repr(value))}(, |: )expected"):
+        choose_recipe(dataset(100, (28, 28, 3)), options={option: given_value})
+
+
+def test_every_number_of_a_recipe_is_among_them() -> None:
+    assert {"rescale", "learning_rate", "epochs", "image_size", "channels"} <= NUMERIC
+
+
+def test_the_factor_of_pixels() -> None:
+    with pytest.raises(UsageError, match=r"rescale is nan, expected a number above 0\."):
+        choose_recipe(dataset(100, (28, 28, 3)), options={"rescale": math.nan})
+
+
+def test_uneven_classes_are_counted_as_what_they_are() -> None:
+    # Pictures 0, 11, 22, ...: 10 of 110 are bees. A part of them will be the test part.
+    uneven = dataset(110, (28, 28, 1), rare=11)
+    _, why = choose_recipe(uneven, "auto")
+    assert "Uneven classes: 100 pictures of 'ant', 10 of 'bee'. In training" in why
+    own = np.full(110, PARTS.index("train"), np.int8)
+    own[:11] = PARTS.index("test")
+    _, why = choose_recipe(replace(uneven, parts=own), "auto")
+    assert "90 pictures of 'ant', 9 of 'bee' in the data's own training part. In training" in why

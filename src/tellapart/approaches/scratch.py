@@ -23,13 +23,18 @@ from tellapart.models.head.problem import softmax
 from tellapart.models.penultimate import penultimate
 from tellapart.models.registry import Twin
 from tellapart.training import trainer
-from tellapart.training.events import Observer, TrainingEnded
+from tellapart.training.events import Noted, Observer, TrainingEnded
 from tellapart.training.interruption import Interruption
 from tellapart.training.recipe import Recipe
 
-FINISHING_SECONDS = 5.0
-"""What follows training takes so long, and longer with the number of test pictures: the export,
-its proof, plots."""
+FINISHING_SECONDS = 2.5
+FINISHING_SECONDS_PER_WEIGHT = 3e-7
+FINISHING_SECONDS_PER_TEST_PICTURE = 1e-4
+"""What follows training takes so long: the export, its proof, plots, the report. Measured on two
+cores: 1.5 s for 350,000 weights and 359 test pictures (see benchmarks/budgets.py)."""
+
+SHORT_SECONDS = 3.0
+"""With less time than that to compile and train, a budget is likely to be exceeded."""
 
 LEARNED_FROM = AXES * PICTURES_PER_AXIS
 """What known pictures look like is learned from so many of the training part: the network has to
@@ -59,13 +64,15 @@ class FromScratch:
         pixels: PixelRows,
         deadline: float | None = None,
         twin: Twin | None = None,
+        training_ends: float | None = None,
     ) -> None:
+        """Args are, at last: when the run must end, or when training must."""
         self.model = model
         self._twin = twin
         self._recipe = recipe
         self._dataset = dataset
         self._pixels = pixels
-        self._deadline = deadline
+        self._deadline, self._training_ends = deadline, training_ends
         self._followed: tuple[int, float] | None = None
         self.chosen_by_validation = False
         self._opened: Any = None  # the network that gives features and logits
@@ -99,7 +106,7 @@ class FromScratch:
             self._recipe,
             emit,
             interruption,
-            deadline=self._training_deadline(parts),
+            deadline=self._training_ends or self._training_deadline(parts, emit),
         )
         if trained is not self.model:
             self.model.set_weights(trained.get_weights())
@@ -108,7 +115,7 @@ class FromScratch:
         self._opened = self._open(thin(parts.train, OPENED_ON))
         return end
 
-    def _training_deadline(self, parts: Split) -> float | None:
+    def _training_deadline(self, parts: Split, emit: Observer) -> float | None:
         """When training must end for the whole run to end in time."""
         if self._deadline is None:
             return None
@@ -119,7 +126,22 @@ class FromScratch:
         seconds = (time.monotonic() - began) / len(some)
         # Each test picture is predicted, and most once more from its raw file, to prove the export.
         looks = 3 * len(parts.test) + min(LEARNED_FROM, len(parts.train))
-        return self._deadline - FINISHING_SECONDS - seconds * looks
+        finishing = (
+            FINISHING_SECONDS
+            + FINISHING_SECONDS_PER_WEIGHT * self.parameters
+            + FINISHING_SECONDS_PER_TEST_PICTURE * len(parts.test)
+            + seconds * looks
+        )
+        ends = self._deadline - finishing
+        if ends - time.monotonic() < SHORT_SECONDS:
+            emit(
+                Noted(
+                    "The budget is short and may be exceeded: some training is done in any case, "
+                    f"and what follows takes about {finishing:.0f} s.",
+                    "warning",
+                )
+            )
+        return ends
 
     def _open(self, some: npt.NDArray[np.int64]) -> Any:
         """Returns `penultimate` of the network; None where it is none, or says something else."""

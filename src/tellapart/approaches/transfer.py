@@ -20,8 +20,9 @@ import numpy.typing as npt
 from tellapart.approaches import Seen, Unseen
 from tellapart.approaches.keras_process import KerasProcess
 from tellapart.bundle import Bundle
-from tellapart.data.columns import Measure, open_column
+from tellapart.data.columns import open_column
 from tellapart.data.dataset import Dataset
+from tellapart.data.measure import Measure
 from tellapart.data.split import Split
 from tellapart.data.store import pixel_maker
 from tellapart.data.streaming import PixelRows, StreamedPixels
@@ -67,6 +68,7 @@ class FeatureHead:
         self._keras.data_flow(len(dataset))
         self._pixels = StreamedPixels(dataset, recipe.image_spec, failures)
         self._features: npt.NDArray[np.float32] = np.empty((0, 0), np.float32)
+        self._features_seconds = 0.0
         self._head: Head | None = None
         self._fitted_to: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._proven_on: npt.NDArray[np.int64] = np.empty(0, np.int64)
@@ -84,13 +86,30 @@ class FeatureHead:
             self._dataset.class_names
         )
 
-    def fit(self, parts: Split, emit: Observer, interruption: Interruption) -> TrainingEnded:
-        """Computes the features of all pictures, and fits the head to the training part."""
+    def compute_features(self, emit: Observer) -> dict[int, str]:
+        """Computes the features of all pictures, or finds them in the cache.
+
+        Returns:
+            Index to reason, of the pictures that cannot be decoded: there may be more of them by
+            now than the audit has found.
+        """
         began = time.monotonic()
-        self._features = self._compute_features(emit, interruption)
+        measure = feature_measure(self._backbone, self._recipe.image_spec)
+        column = open_column(
+            self._dataset,
+            measure,
+            on_progress=lambda done, total: emit(Progressed("features", done, total)),
+        )
+        self._features = np.asarray(column.rows)
+        self._features_seconds = time.monotonic() - began
+        return column.failures
+
+    def fit(self, parts: Split, emit: Observer, interruption: Interruption) -> TrainingEnded:
+        """Fits the head to the training part."""
+        began = time.monotonic()
         self._proven_on = parts.test[sample_evenly(len(parts.test), PROVEN_ON)]
         self.fit_head(parts.train)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - began + self._features_seconds
         emit(
             HeadFitted(
                 pictures=len(parts.train),
@@ -217,18 +236,6 @@ class FeatureHead:
         if self._head is None:
             raise RuntimeError("the head is asked for before it was fitted")
         return self._head
-
-    def _compute_features(
-        self, emit: Observer, interruption: Interruption
-    ) -> npt.NDArray[np.float32]:
-        def progress(done: int, total: int) -> None:
-            emit(Progressed("features", done, total))
-            if interruption.requested:
-                raise KeyboardInterrupt  # without the features there is nothing to keep
-
-        measure = feature_measure(self._backbone, self._recipe.image_spec)
-        column = open_column(self._dataset, measure, on_progress=progress)
-        return np.asarray(column.rows)
 
     def _accuracy(self, indices: npt.NDArray[np.int64]) -> float | None:
         if not len(indices):

@@ -16,17 +16,25 @@ import numpy.typing as npt
 from tellapart.data.dataset import Dataset
 from tellapart.errors import ImageError
 from tellapart.images import ImageSpec, Pixels, decode
+from tellapart.machine import usable_cores
 from tellapart.models.backbones import Backbone
 from tellapart.models.backbones.engine import FeatureExtractor
 
-MEASURED_ON = 16
+MEASURED_ON = 32
 """So many pictures, evenly spread, tell what one costs."""
 
 SIDES = (224, 192, 160, 128)
 """Pictures of a transfer are made smaller in these steps before pictures are left out."""
 
-FINISHING_SECONDS = 15.0
-"""A transfer takes so long beside the features: head, Keras, export and its proof, plots."""
+FINISHING_SECONDS = 6.0
+FINISHING_PICTURES = 1_500
+"""A transfer takes so long beside the features, or as long as the features of so many pictures on
+a slower machine: Keras's start, export and its proof, plots. Measured on two cores: 5.6 s, where a
+picture takes 3.7 ms (benchmarks/budgets.py)."""
+
+HEAD_COST = 0.006
+"""A picture's share in fitting the head, for each class, of what its features cost. Measured on two
+cores with 1,000 to 8,000 pictures of 17 and 100 classes: 20 microseconds a picture and class."""
 
 DECODING_SHARE = 0.3
 """From scratch, so much of a budget may go by before training begins."""
@@ -74,14 +82,17 @@ def fit_features(
     extractor.features(_decode(dataset, spec, sample[:1]))  # the first call is slower
     started = clock()
     measured = _decode(dataset, spec, sample)
-    extractor.features(measured)
-    each = (clock() - started) / len(measured)
-    left = max(1.0, seconds - FINISHING_SECONDS - (clock() - began))
+    decoded = clock()
+    extractor.features(measured)  # on all cores, as decoding will be
+    each = ((decoded - started) / usable_cores() + clock() - decoded) / len(measured)
+    finishing = max(FINISHING_SECONDS, FINISHING_PICTURES * each)
+    left = max(1.0, seconds - finishing - (clock() - began))
     sizes = [(spec.height, spec.width)]
     if may_shrink:
         sizes += [(side, side) for side in SIDES if side < min(spec.height, spec.width)]
     for size in sizes:
-        cost = each * size[0] * size[1] / (spec.height * spec.width)
+        share = size[0] * size[1] / (spec.height * spec.width)
+        cost = each * (share + HEAD_COST * len(dataset.class_names))
         if cost * len(pictures) <= left:
             break
     keep = min(len(pictures), int(left / cost))
@@ -100,7 +111,7 @@ def fit_decoding(
     _decode(dataset, spec, pictures[:1])  # a packed archive is unpacked for the first one
     started = clock()
     measured = _decode(dataset, spec, _some(pictures))
-    each = (clock() - started) / len(measured)
+    each = (clock() - started) / usable_cores() / len(measured)
     keep = min(len(pictures), max(1, int(DECODING_SHARE * seconds / max(each, 1e-9))))
     size = (spec.height, spec.width)
     return Fit(size, keep, _note(spec, size, len(pictures), keep))

@@ -34,6 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except TellapartError as error:
         print_error(str(error))
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        from tellapart.cli.missing import explain_missing
+
+        explained = explain_missing(error)
+        if explained is None:
+            raise
+        print_error(str(explained))
+        sys.exit(explained.exit_code)
     except KeyboardInterrupt:
         print_note("Interrupted.")
         sys.exit(INTERRUPTED)

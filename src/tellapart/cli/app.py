@@ -7,9 +7,10 @@ and `typer` annotations make the help, and `EXAMPLES`, a command a line, shown b
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from tellapart.cli import (
     cache,
@@ -50,6 +51,17 @@ tellapart evaluate runs/photos-1 more-photos/
 """
 
 
+class _Command(TyperCommand):
+    """A subcommand whose errors begin with what is wrong."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().make_context(*args, **kwargs)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # the words of Pydantic
+            raise
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"tellapart {__version__}")
@@ -80,7 +92,7 @@ def _make_app() -> typer.Typer:
     app.callback(epilog=_epilog(EXAMPLES))(_root)
     for module in COMMANDS:
         name = module.__name__.rpartition(".")[2]
-        app.command(name, epilog=_epilog(module.EXAMPLES))(getattr(module, name))
+        app.command(name, cls=_Command, epilog=_epilog(module.EXAMPLES))(getattr(module, name))
     return app
 
 

@@ -48,6 +48,7 @@ def cache(
                         "bytes": entry.bytes,
                         "created": entry.created,
                         "folder": str(entry.folder),
+                        "complete": entry.complete,
                     }
                     for entry in entries
                 ],
@@ -58,7 +59,12 @@ def cache(
         print_table(
             ("made from", "kind", "size", "created"),
             [
-                (entry.location, entry.kind, _size(entry.bytes), local_time(entry.created))
+                (
+                    entry.location,
+                    entry.kind if entry.complete else f"{entry.kind} (left unfinished)",
+                    _size(entry.bytes),
+                    local_time(entry.created),
+                )
                 for entry in entries
             ],
             right=("size",),

@@ -30,7 +30,7 @@ def compare(
     second: Annotated[Path, typer.Argument(metavar="RUN", help="Another one.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Say whether one run is really better than another, or only looks so.
+    """Say whether one run is really better than another.
 
     Both must have been measured on the same test pictures: same data, same --seed. Compared are
     their answers picture by picture (exact McNemar test), so that small differences show which

@@ -22,6 +22,7 @@ tellapart evaluate runs/photos-1 more-photos/ --unknown anything-else/
 
 MOST_CONFUSED = 10
 MOST_UNREADABLE = 10
+MOST_ABSENT = 10
 
 
 def evaluate(
@@ -58,10 +59,11 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Measure a classifier on labelled pictures that it was not trained on.
+    """Measure a classifier on labelled pictures.
 
-    Shows the accuracy, each class's precision, recall and F1, all with 95% intervals, and the
-    classes that are most often taken for one another. Classes are matched by name.
+    They should be others than those it was trained on. Shows the accuracy, each class's precision,
+    recall and F1, all with 95% intervals, and the classes that are most often taken for one
+    another. Classes are matched by name, and not all of them need to be there.
 
     With --unknown it also shows how well pictures of none of the classes are told from the others:
     AUROC is the chance that such a picture has a higher novelty than a known one.
@@ -72,11 +74,17 @@ def evaluate(
     from tellapart.data import load
 
     loaded = Classifier.load(classifier)
-    dataset = load(data)
+    dataset = load(data, to_train_on=False)
     if part is None and loaded.was_trained_on(dataset):
         print_note(
             f"{data} is what this classifier was trained on: measured are the pictures that were "
             "kept for the test. (--part all: training pictures too.)"
+        )
+    if part in ("train", "all") and loaded.was_trained_on(dataset):
+        print_note(
+            f"{data} is what this classifier was trained on: with --part {part} pictures are "
+            "measured that it has learnt from. The accuracy on new ones is lower; without --part "
+            "it is that of the pictures that were kept for the test."
         )
     with Progress("Evaluating") as progress:
         evaluation = loaded.evaluate(
@@ -89,6 +97,7 @@ def evaluate(
         print_json({"classifier": str(loaded.path), "data": data, **evaluation.to_json()})
     else:
         _print_evaluation(evaluation)
+    _note_absent(evaluation)
     _note_unreadable(evaluation)
 
 
@@ -114,6 +123,7 @@ def _print_evaluation(evaluation: Evaluation) -> None:
                 _figure(score.f1_interval),
             )
             for score in evaluation.class_scores
+            if score.count
         ],
         right=["Pictures", "Predicted", "Precision", "Recall", "F1"],
     )
@@ -141,6 +151,20 @@ def _figure(measured: Interval | None) -> str:
     if measured is None:
         return "-"
     return f"{measured.value:.3f} ({measured.low:.2f} to {measured.high:.2f})"
+
+
+def _note_absent(evaluation: Evaluation) -> None:
+    """Says what the figures are not of."""
+    absent = [score.name for score in evaluation.class_scores if not score.count]
+    if not absent:
+        return
+    named = ", ".join(map(repr, absent[:MOST_ABSENT]))
+    more = f" and {len(absent) - MOST_ABSENT:,} more" if len(absent) > MOST_ABSENT else ""
+    print_note(
+        f"There are no pictures of {len(absent):,} of the {len(evaluation.class_scores):,} "
+        f"classes: {named}{more}. The figures are of the others alone, and a precision among "
+        "fewer classes is higher."
+    )
 
 
 def _note_unreadable(evaluation: Evaluation) -> None:

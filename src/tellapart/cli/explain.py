@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -105,9 +106,11 @@ def explain(
     else:
         for answer in answers:
             write_result(_describe(answer))
+    from tellapart.data.wording import count
+
     failed = sum(isinstance(answer, FailedPrediction) for answer in answers)
     if failed:
-        print_note(f"{failed:,} of {len(answers):,} pictures failed.")
+        print_note(f"{failed:,} of {count(len(answers), 'picture')} failed.")
         raise typer.Exit(1)
 
 
@@ -165,7 +168,8 @@ def _save(explanation: Explanation, out: Path, stem: str) -> Path:
     try:
         save_page(explanation, path)
     except BaseException:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it must not hide what went wrong
+            path.unlink(missing_ok=True)
         raise
     return path
 

@@ -49,7 +49,12 @@ def parse_image_size(text: str | None) -> tuple[int, int] | None:
 
 
 def open_network(
-    name: str, image_size: str | None, channels: int | None, classes: int | None
+    name: str,
+    image_size: str | None,
+    channels: int | None,
+    classes: int | None,
+    *,
+    pretrained: bool = True,
 ) -> Any:
     """Loads the network of a run or a `.keras` file, or builds one.
 
@@ -58,6 +63,7 @@ def open_network(
         image_size: "64" or "48x64", for networks that are built; None: what it was drawn for.
         channels: for networks that are built.
         classes: for networks that are built; None: 10.
+        pretrained: False leaves out a pretrained network's weights, which may not be there.
 
     Raises:
         UsageError: there is nothing of that name, or the sizes are not for such a network.
@@ -79,7 +85,8 @@ def open_network(
     _refuse_other_paths(Path(name))
     height, width, depth = DRAWN_FOR.get(name) or _trained_at(name)
     spec = ImageSpec(*(size or (height, width)), depth if channels is None else channels)
-    return registry.build(registry.resolve(name), spec.shape, classes or 10).model
+    resolved = registry.resolve(name)
+    return registry.build(resolved, spec.shape, classes or 10, pretrained=pretrained).model
 
 
 def _trained_at(name: str) -> tuple[int, int, int]:

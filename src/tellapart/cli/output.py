@@ -9,6 +9,7 @@ import io
 import json
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -21,6 +22,9 @@ from tellapart.text import printable
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
+
+TALLEST = 5
+"""A table whose rows would take more lines becomes blocks, which say the same in fewer."""
 
 LONG_WORD = 20
 """A table may break words that are longer, such as paths."""
@@ -41,9 +45,9 @@ def print_table(
 ) -> None:
     """Prints a table on stdout.
 
-    On a terminal it fits the width and long cells go on in the next line; where even words would
-    be broken, each row becomes a block of lines. In a pipe or a file every row is one line,
-    however long.
+    On a terminal it fits the width and long cells go on in the next line; where words would be
+    broken, or a row would be tall and thin, each row becomes a block of lines. In a pipe or a file
+    every row is one line, however long.
 
     Args:
         columns: the headings.
@@ -61,18 +65,47 @@ def print_table(
     cells = [[printable(str(cell)) for cell in row] for row in rows]
     console = Console(file=file, width=None if file.isatty() else 100_000, highlight=False)
     least = _least_widths(columns, cells)
-    if sum(least) + 3 * len(least) + 1 > console.width:
-        _write_blocks(columns, cells, file, title=printable(title))
+    widest = [max(map(len, column)) for column in zip_longest(*cells, fillvalue="")]
+    fixed = [most <= width for most, width in zip(widest, least, strict=False)]
+    if _is_tall(widest, least, fixed, console.width - 3 * len(least) - 1):
+        _write_blocks(columns, cells, file, console.width, title=printable(title))
         return
+    naturally = sum(map(max, widest, map(len, columns))) if widest else 0
+    tight = naturally + 3 * len(least) + 1 > console.width
     table = Table(box=box.SIMPLE, title=Text(printable(title)) if title else None)
     table.title_justify = "left"
     for number, column in enumerate(columns):
         side: Literal["left", "right"] = "right" if column in set(right) else "left"
-        one_word = all(len(row[number]) <= least[number] for row in cells if number < len(row))
-        table.add_column(Text(column), justify=side, overflow="fold", no_wrap=one_word)
+        table.add_column(
+            Text(column),
+            justify=side,
+            overflow="fold",
+            # So that a heading of several words may be broken, and words may not.
+            width=least[number] if tight and number < len(fixed) and fixed[number] else None,
+        )
     for row in cells:
         table.add_row(*map(Text, row))
     console.print(table)
+
+
+def _is_tall(
+    widest: Sequence[int], least: Sequence[int], fixed: Sequence[bool], width: int
+) -> bool:
+    """Whether words would be broken, or a row would take too many lines.
+
+    Args:
+        widest: characters of each column's longest cell.
+        least: how narrow each column can get.
+        fixed: which columns hold single words.
+        width: that all columns have together.
+    """
+    if sum(least) > width:
+        return True
+    texts = [most for most, one_word in zip(widest, fixed, strict=True) if not one_word]
+    if not texts:
+        return False
+    left = width - sum(n for n, one_word in zip(least, fixed, strict=False) if one_word)
+    return max(texts) * len(texts) > TALLEST * left
 
 
 def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
@@ -84,14 +117,19 @@ def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list
 
 
 def _write_blocks(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], file: TextIO, *, title: str
+    columns: Sequence[str], rows: Sequence[Sequence[str]], file: TextIO, width: int, *, title: str
 ) -> None:
     if title:
         file.write(f"{title}\n\n")
-    widest = max(map(len, columns))
+    names = max(map(len, columns))
     for row in rows:
-        lines = (f"{column:{widest}}  {cell}" for column, cell in zip(columns, row, strict=False))
-        file.write("\n".join(lines) + "\n\n")
+        for column, cell in zip(columns, row, strict=False):
+            text = textwrap.wrap(
+                cell, max(width - names - 2, LONG_WORD), break_long_words=False,
+                break_on_hyphens=False,
+            )  # fmt: skip
+            file.write(f"{column:{names}}  " + f"\n{'':{names}}  ".join(text or [""]) + "\n")
+        file.write("\n")
     file.flush()
 
 

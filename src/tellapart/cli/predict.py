@@ -98,7 +98,7 @@ def predict(
         int, typer.Option(min=1, metavar="N", help="Pictures that are classified at a time.")
     ] = 32,
 ) -> None:
-    """Say what pictures show: the most probable classes and their probabilities.
+    """Say what pictures show, with probabilities.
 
     A picture that cannot be read gets a row that says why, and the others go on; the exit code is
     then 1. In folders, files that end in .jpg, .png, .webp, .gif, .tif or .bmp are taken, in the
@@ -107,6 +107,8 @@ def predict(
     Where the answer is unsure, the most probable class stands in brackets: "unsure (cat?)" is too
     improbable, "unsure (unknown, cat?)" is for a picture like nothing the network was trained on.
     """
+    from tellapart.data.wording import count
+
     chosen = _choose_format(format, as_json, output)
     if output is not None and os.path.lexists(output) and not force:
         if output.is_dir():
@@ -137,7 +139,10 @@ def predict(
     if not tally.count:
         raise DataError("The list on stdin is empty: expected a path a line.")
     if tally.failed:
-        print_note(f"{tally.failed:,} of {tally.count:,} pictures failed.")
+        print_note(f"{tally.failed:,} of {count(tally.count, 'picture')} failed.")
+    if output is not None:
+        print_note(f"{output} has {count(tally.count - tally.failed, 'prediction')}.")
+    if tally.failed:
         raise typer.Exit(1)
 
 

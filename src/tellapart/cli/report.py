@@ -40,10 +40,10 @@ def report(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Draw the page of a run again: figures, curves, pictures, maps, traces.
+    """Draw the page of a run again.
 
-    Figures come from the files of the run folder, pictures from its data. Where the data is gone
-    or has changed, the page is drawn without pictures and says so.
+    Figures, curves and traces come from the files of the run folder, pictures from its data. Where
+    the data is gone or has changed, the page is drawn without pictures and says so.
     """
     from tellapart.cli.output import Progress, print_json, print_note, write_result
     from tellapart.report.find_pictures import find_pictures

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from tellapart.runs import RunFolder
 
 EXAMPLES = """
 tellapart runs
@@ -17,7 +20,10 @@ def runs(
     folder: Annotated[Path, typer.Argument(help="Where the run folders are.")] = Path("runs"),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """List the runs in a folder, the oldest first."""
+    """List the runs in a folder, the oldest first.
+
+    A run that has not ended is running, or killed if its process is gone.
+    """
     from tellapart.cli.output import local_time, print_json, print_note, print_table
     from tellapart.errors import RunError
     from tellapart.runs import find_runs
@@ -27,7 +33,7 @@ def runs(
     rows = []
     for run in find_runs(folder):
         try:
-            rows.append(_row(str(run.path), run.read_info()))
+            rows.append(_row(run))
         except RunError as error:  # one damaged run does not hide the others
             print_note(f"Left out: {error}")
     if json:
@@ -53,11 +59,14 @@ def runs(
     )
 
 
-def _row(path: str, info: dict[str, Any]) -> dict[str, Any]:
-    recipe = info.get("recipe", {})
+def _row(run: RunFolder) -> dict[str, Any]:
+    info = run.read_info()
+    recipe, status = info.get("recipe", {}), info.get("status")
+    if status == "running" and run.is_running() is False:
+        status = "killed"  # nothing was left that could have said so
     return {
-        "run": path,
-        "status": info.get("status"),
+        "run": str(run.path),
+        "status": status,
         "model": recipe.get("model"),
         "epochs": recipe.get("epochs"),
         "epochs_done": info.get("training", {}).get("epochs_done"),

@@ -37,7 +37,7 @@ def summary(
     from tellapart.cli.output import print_json, print_table, write_result
     from tellapart.explanation.flow import data_flow, format_shape
 
-    network = open_network(model, image_size, channels, classes)
+    network = open_network(model, image_size, channels, classes, pretrained=False)
     stages = data_flow(network)
     total = int(network.count_params())
     trainable = sum(math.prod(weight.shape) for weight in network.trainable_weights)

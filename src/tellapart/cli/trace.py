@@ -67,7 +67,7 @@ def trace(
 
     _check_usage(image, out, force=force)
     picture = None if image is None else _Picture.prepare(model, image)
-    network = open_network(model, image_size, channels, classes)
+    network = open_network(model, image_size, channels, classes, pretrained=image is not None)
     followed = None if picture is None else picture.follow(network)
     run = _run_folder(model)
     if json:
@@ -79,13 +79,12 @@ def trace(
     else:
         _print_prediction(followed)
     if followed is not None and image is not None:
-        folder = out
-        if folder is None and run is not None and not json:
+        if out is not None:
+            _write(followed, out, claimed=False, quiet=json)
+        elif run is not None and not json:
             from tellapart.explanation.prediction.files import next_trace_folder
 
-            folder = next_trace_folder(run.path, image)
-        if folder is not None:
-            _write(followed, folder, quiet=json)
+            _write(followed, next_trace_folder(run.path, image), claimed=True, quiet=json)
 
 
 def _check_usage(image: Path | None, out: Path | None, *, force: bool) -> None:
@@ -269,11 +268,11 @@ def _print_prediction(followed: PredictionTrace) -> None:
         print_note(note)
 
 
-def _write(followed: PredictionTrace, folder: Path, *, quiet: bool) -> None:
+def _write(followed: PredictionTrace, folder: Path, *, claimed: bool, quiet: bool) -> None:
     from tellapart.cli.output import print_note
     from tellapart.explanation.prediction.files import JSON_NAME, PNG_NAME, write_trace
 
-    write_trace(followed, folder)
+    write_trace(followed, folder, claimed=claimed)
     if not quiet:
         print_note(f"{folder / JSON_NAME} and {folder / PNG_NAME} hold all of it, with pictures.")
 

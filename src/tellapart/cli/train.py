@@ -241,12 +241,26 @@ def _print(run: Run, *, json: bool) -> None:
     from tellapart.runs import REPORT_HTML
 
     folder = shlex.quote(str(run.path))
-    seen = "" if run.overlap is None else f"              {run.overlap}.\n"
     answers = "" if run.trust is None else f"Answers       {run.trust}.\n"
     write_result(
-        f"\nTest accuracy {run.evaluation.accuracy}, on {run.evaluation.accuracy.count:,} pictures "
-        f"that training never saw.\n{seen}{answers}Run folder    {run.path}\n"
+        f"\nTest accuracy {run.evaluation.accuracy}, on {_tested(run)}\n{answers}"
+        f"Run folder    {run.path}\n"
         f"Report        {run.path / REPORT_HTML}\n\nTry next:\n"
         f"  tellapart predict {folder} PICTURE...\n"
         f"  tellapart trace {folder}\n"
     )
+
+
+def _tested(run: Run) -> str:
+    """What the accuracy was measured on, as the end of a sentence."""
+    from tellapart.data.wording import count
+
+    tested, overlap = count(run.evaluation.accuracy.count, "picture"), run.overlap
+    if overlap is None:
+        return f"{tested} that training never saw."
+    without, one = overlap.accuracy_without, overlap.copies == 1
+    seen = f"{overlap.copies:,} in {'a copy' if one else 'copies'}"
+    rest = "None of them is new."
+    if without.count:
+        rest = f"Without {'it' if one else 'them'} {without}, on {count(without.count, 'picture')}."
+    return f"{tested}, of which training has seen {seen}.\n              {rest}"

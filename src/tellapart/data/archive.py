@@ -110,13 +110,19 @@ class _Known:
 
 
 def load_archive(
-    path: Path, kind: Kind, name: str, location: str, limits: Limits = LIMITS
+    path: Path,
+    kind: Kind,
+    name: str,
+    location: str,
+    limits: Limits = LIMITS,
+    *,
+    to_train_on: bool = True,
 ) -> Dataset:
-    """Reads an archive of pictures; see `layout` for what it may look like.
+    """Reads an archive of pictures; see `layout` for what it may look like, `load` for the rest.
 
     Raises:
         ArchiveError: it is damaged, or not safe to open.
-        DataError: it holds nothing to train on.
+        DataError: it holds nothing of use.
     """
     key = _digest(path)
     known = _recall(key) if limits == LIMITS else None
@@ -126,7 +132,7 @@ def load_archive(
         )
         listing = known.listing if known else list_archive(path, tar, limits)
         names = [plain_name(member) for member in listing.names]
-        layout = arrange(names, location)
+        layout = arrange(names, location, to_train_on=to_train_on)
         on_error.pop_all()
     source = ArchiveSource(path.absolute(), key, listing.take(layout.kept), limits, tar)
     paths = [printable(names[position]) for position in layout.kept]

@@ -84,6 +84,7 @@ def load_arrays(
     name: str = "arrays",
     location: str = "arrays",
     key: str | None = None,
+    to_train_on: bool = True,
 ) -> Dataset:
     """Makes a data set of arrays.
 
@@ -96,6 +97,7 @@ def load_arrays(
         name: see `Dataset`.
         location: see `Dataset`.
         key: the source's key where it is known, to save digesting the pixels.
+        to_train_on: see `load`.
 
     Raises:
         DataError: pictures or labels cannot be understood.
@@ -109,13 +111,12 @@ def load_arrays(
     ordered = _ordered(names, class_names, location)
     index = {class_name: label for label, class_name in enumerate(ordered)}
     labels = np.concatenate([_labels(block, index) for block in names])
-    _check_trained(blocks, names, location)
     source = ArraySource(pixels, key or digest(pixels))
     paths = [
         path for block, x in zip(blocks, pixels, strict=True) for path in _paths(block, len(x))
     ]
     parts = [UNASSIGNED if block.part is None else PARTS.index(block.part) for block in blocks]
-    return Dataset(
+    dataset = Dataset(
         name=name,
         location=location,
         class_names=ordered,
@@ -126,14 +127,24 @@ def load_arrays(
         sizes=measure(source, paths, location),
         notes=tuple(dict.fromkeys(notes)),
     )
+    if to_train_on:
+        check_number(dataset.count_by_class(), location)
+        _check_trained(blocks, names, location)
+    return dataset
 
 
 def load_npz(
-    path: Path, name: str, location: str, *, class_names: Sequence[str] | None = None
+    path: Path,
+    name: str,
+    location: str,
+    *,
+    class_names: Sequence[str] | None = None,
+    to_train_on: bool = True,
 ) -> Dataset:
     """Reads an `.npz` file: x_train, y_train and x_test, y_test as Keras has them.
 
-    Also x_val, y_val; without parts x, y or images, labels; and class_names.
+    Also x_val, y_val; without parts x, y or images, labels; and class_names. To evaluate on, any
+    of the parts will do.
 
     Raises:
         DataError: the file is damaged, too large, or lacks these arrays.
@@ -148,12 +159,14 @@ def load_npz(
             raise DataError(f"{path} holds {present} but no {missing}. Save both.")
         if x in arrays and (part is not None or not blocks):
             blocks.append(Labelled(arrays[x], arrays[y], part, x, y))
-    if not blocks or blocks[0].part not in ("train", None):
+    if not blocks or (to_train_on and blocks[0].part not in ("train", None)):
         raise DataError(
             f"{path} holds the arrays {listed(sorted(arrays))}: expected x_train and y_train "
             "(with x_val, y_val, x_test, y_test where there are such parts), or x and y."
         )
-    return load_arrays(blocks, class_names=class_names, name=name, location=location)
+    return load_arrays(
+        blocks, class_names=class_names, name=name, location=location, to_train_on=to_train_on
+    )
 
 
 def digest(blocks: Sequence[Array]) -> str:
@@ -262,10 +275,8 @@ def _ordered(
         if len(set(given)) < len(given):
             doubled = sorted({entry for entry in given if given.count(entry) > 1})
             raise DataError(f"{location}: class_names holds {listed(doubled)} more than once.")
-    used, counts = np.unique(np.concatenate(names), return_counts=True)
-    ordered = {str(entry): int(number) for entry, number in zip(used, counts, strict=True)}
+    ordered = [str(entry) for entry in np.unique(np.concatenate(names))]
     check_names(ordered, location)
-    check_number(ordered, location)
     return tuple(ordered) if kinds == {"i"} else tuple(sorted(ordered))
 
 

@@ -8,10 +8,12 @@
     ├── backbone-.../        index.json, backbone.onnx        a pretrained network, converted
     ├── listing-4567.../     index.json, listing.json         what is in an archive
     ├── arrays-89ab.../      index.json, x_train.npy, ...     a data set of the catalog
-    └── .building-cdef.../   not complete; swept a day after its last change
+    └── .building-cdef.../   not complete; locked by the process that builds it
 
 An entry is built in a `.building-` folder and renamed when it is complete, so that whatever has
-its final name is whole, and of two processes that build the same entry one wins.
+its final name is whole, and of two processes that build the same entry one wins. The operating
+system takes the lock away when the process ends, in whatever way: what is not locked is left over,
+and removed.
 """
 
 from __future__ import annotations
@@ -29,8 +31,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tellapart.data.wording import size
 from tellapart.errors import DataError, TellapartError, UsageError
 from tellapart.files import write_error, write_json
+from tellapart.folder_lock import is_locked, lock_folder
 
 VARIABLE = "TELLAPART_CACHE"
 """The environment variable that names the cache folder."""
@@ -44,7 +48,8 @@ FORMAT = 2
 KINDS = ("pixels", "signatures", "copies", "features", "backbone", "listing", "arrays")
 
 STALE_SECONDS = 24 * 3600
-"""What is still under construction after so long has been left by a process that died."""
+"""Where folders cannot be locked (Windows, some network disks): what nobody has changed for so long
+has been left by a process that died."""
 
 _BUILDING = ".building-"
 _SPARE_BYTES = 64 * 2**20
@@ -60,6 +65,7 @@ class CacheEntry:
         bytes: its size on disk.
         created: date and time, ISO 8601, UTC.
         folder: where it is.
+        complete: False of what a process left that was ended while it made it.
     """
 
     location: str
@@ -67,6 +73,7 @@ class CacheEntry:
     bytes: int
     created: str
     folder: Path
+    complete: bool = True
 
 
 @dataclass
@@ -151,8 +158,10 @@ def building(kind: str, key: str, location: str, needed_bytes: int = 0) -> Itera
         "location": location,
         "created": created,
     }
+    lock = None
     try:
         folder.mkdir(parents=True)
+        lock = lock_folder(folder)  # before it says that it is ours: nobody looks at it until then
         write_json(folder / "index.json", identity)  # so that `clear_cache` knows it for ours
         _sweep(final.parent)
         _check_space(final.parent, needed_bytes)
@@ -172,14 +181,17 @@ def building(kind: str, key: str, location: str, needed_bytes: int = 0) -> Itera
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def list_cache() -> list[CacheEntry]:
-    """Lists what is in the cache, the newest first."""
+    """Lists what is in the cache, the newest first; not what is being made at this moment."""
     entries = []
     for folder in _folders(cache_folder()):
-        index = read_index(folder)
-        if index is not None and not folder.name.startswith(_BUILDING):
+        draft = folder.name.startswith(_BUILDING)
+        index = _read_own(folder) if draft else read_index(folder)
+        if index is not None and not _is_being_built(folder):
             entries.append(
                 CacheEntry(
                     location=str(index["location"]),
@@ -187,6 +199,7 @@ def list_cache() -> list[CacheEntry]:
                     bytes=_bytes_in(folder),
                     created=str(index["created"]),
                     folder=folder,
+                    complete=not draft,
                 )
             )
     return sorted(entries, key=lambda entry: (entry.created, entry.folder.name), reverse=True)
@@ -204,7 +217,7 @@ def entries_of_kind(kind: str) -> Iterator[tuple[Path, dict[str, Any]]]:
 def clear_cache() -> int:
     """Removes what tellapart has put into the cache folder, and nothing else.
 
-    What another process is building at this moment stays.
+    What another process is building at this moment stays; what one has left half-built does not.
 
     Returns:
         The bytes that were freed.
@@ -212,9 +225,9 @@ def clear_cache() -> int:
     freed = 0
     for folder in _folders(cache_folder()):
         if _read_own(folder) is not None and not _is_being_built(folder):
-            size = _bytes_in(folder)
+            held = _bytes_in(folder)
             discard(folder)
-            freed += size if not folder.exists() else 0
+            freed += held if not folder.exists() else 0
     return freed
 
 
@@ -224,7 +237,16 @@ def discard(folder: Path) -> None:
     # On Windows a file that is mapped by another process cannot go; its entry stays.
     with contextlib.suppress(OSError):
         folder.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        _remove(doomed)
+
+
+def _remove(folder: Path) -> None:
+    """Removes a folder, its index last: cut short, what is left still says whose it is."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if path.name != "index.json":
+                path.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _publish(folder: Path, final: Path) -> None:
@@ -267,6 +289,9 @@ def _bytes_in(folder: Path) -> int:
 def _is_being_built(folder: Path) -> bool:
     if not folder.name.startswith(_BUILDING):
         return False
+    locked = is_locked(folder)
+    if locked is not None:
+        return locked
     try:
         changed = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
     except OSError:
@@ -279,15 +304,15 @@ def _sweep(root: Path) -> None:
     for folder in _folders(root):
         ours = folder.name.startswith(_BUILDING) and _read_own(folder) is not None
         if ours and not _is_being_built(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
 
 def _check_space(root: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(root).free
     if needed_bytes and needed_bytes + _SPARE_BYTES > free:
         raise DataError(
-            f"The cache folder {root} has {_size(free)} free: too little for "
-            f"{_size(needed_bytes)} of decoded pictures and {_size(_SPARE_BYTES)} to spare. Free "
+            f"The cache folder {root} has {size(free)} free: too little for "
+            f"{size(needed_bytes)} of decoded pictures and {size(_SPARE_BYTES)} to spare. Free "
             f"some space, or set {VARIABLE} to a folder on a larger disk."
         )
 
@@ -297,7 +322,3 @@ def _cache_error(root: Path, error: OSError) -> DataError:
         f"{write_error(root, error)} This is the cache folder: set the environment variable "
         f"{VARIABLE} to use another one."
     )
-
-
-def _size(number: int) -> str:
-    return f"{number / 10**9:.1f} GB" if number >= 10**9 else f"{number / 10**6:,.1f} MB"

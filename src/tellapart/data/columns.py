@@ -10,73 +10,29 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-import PIL
 
 from tellapart.data.cache import (
-    FORMAT,
     Draft,
     building,
     discard,
-    entries_of_kind,
     entry_folder,
     read_index,
 )
 from tellapart.data.dataset import Dataset
 from tellapart.data.decoding import Maker
+from tellapart.data.kept_rows import KeptRows, read_rows
+from tellapart.data.measure import Measure, Rows
 from tellapart.data.sweep import DIGEST_BYTES, Chunk, sweep
 from tellapart.data.wording import bullets
-from tellapart.errors import DataError
+from tellapart.errors import DataError, ImageError
 from tellapart.files import write_json
-from tellapart.images import DECODING
-
-Rows = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """How a row is made of a picture.
-
-    Attributes:
-        kind: one of `cache.KINDS`; names the cache entry.
-        about: equal kind and equal `about` (JSON) mean equal rows for equal pictures.
-        shape: of a row.
-        dtype: of a row; may be structured.
-        maker: what is made of each picture for itself.
-        then: where several pictures at a time are cheaper: what `maker` made of k pictures,
-            stacked, to (k, *shape) rows. Called in one thread, in the order of the data set.
-    """
-
-    kind: str
-    about: Mapping[str, Any]
-    shape: tuple[int, ...]
-    dtype: npt.DTypeLike
-    maker: Maker = field(repr=False)
-    then: Callable[[Rows], Rows] | None = field(default=None, repr=False)
-
-    @property
-    def key(self) -> str:
-        """Names what makes the rows; Pillow's decoders may differ by a shade by version."""
-        about = {
-            "format": FORMAT,
-            "pillow": PIL.__version__,
-            "decoding": DECODING,
-            "kind": self.kind,
-            **self.about,
-        }
-        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-    @property
-    def row_bytes(self) -> int:
-        """The size of a row."""
-        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +44,7 @@ class Column:
             where it failed.
         digests: (n, 16) uint8, BLAKE2b of what the source holds of each picture; zeros where it
             could not be read. Equal digests are equal files.
-        failures: index to reason, of the pictures that could not be decoded.
+        failures: index to reason, of the pictures that could not be read or decoded.
         folder: where it is in the cache.
         computed: how many rows were made now, not taken from the cache.
         bytes: its size on disk.
@@ -100,6 +56,11 @@ class Column:
     folder: Path
     computed: int
     bytes: int
+
+    @property
+    def unread(self) -> list[int]:
+        """Those of the failures where there was nothing to decode: another time there may be."""
+        return [index for index in self.failures if not self.digests[index].any()]
 
     def take(self, indices: npt.NDArray[np.int64]) -> Column:
         """Returns the rows of those pictures alone."""
@@ -121,6 +82,9 @@ def open_column(
     each, or one row), one picture being decoded for each core, and a few hundred bytes for each
     picture.
 
+    A picture that could not be read the last time (a drive was away) is tried again. What was
+    made until Ctrl-C is kept, so that the next call goes on from there.
+
     Args:
         dataset: the pictures.
         measure: what to make of each.
@@ -132,9 +96,11 @@ def open_column(
     """
     key = _column_key(dataset, measure)
     found = _open(key, dataset, measure, computed=0)
-    if found is not None:
+    outdated = found is not None and _can_read_any(dataset, found.unread)
+    if found is not None and not outdated:
         return found
-    computed = _build(key, dataset, measure, on_progress or (lambda done, total: None))
+    progress = on_progress or (lambda done, total: None)
+    computed = _build(key, dataset, measure, progress, replace=outdated)
     built = _open(key, dataset, measure, computed=computed)
     if built is None:
         raise DataError(
@@ -168,7 +134,7 @@ def make_together(
     Raises:
         DataError: see `open_column`.
     """
-    if any(is_kept(dataset, measure) or _Known.load(measure) for measure in measures):
+    if any(is_kept(dataset, measure) or KeptRows.load(measure) for measure in measures):
         return False
     with contextlib.ExitStack() as stack:
         drafts = []
@@ -181,12 +147,18 @@ def make_together(
             drafts.append((draft, stream))
         streams = [stream for _, stream in drafts]
         sizes = [measure.row_bytes for measure in measures]
-        progress = on_progress or (lambda done, total: None)
-        digests, failures = _fill_together(streams, sizes, dataset, maker, progress)
-        _refuse_if_all_failed(dataset, failures)
+        filled = _Filled(dataset, on_progress or (lambda done, total: None))
+        try:
+            _fill_together(streams, sizes, maker, filled)
+        except KeyboardInterrupt:
+            for measure, (draft, stream) in zip(measures, drafts, strict=True):
+                stream.close()
+                _keep_what_is_done(draft, measure, filled)
+            raise
+        filled.refuse_if_all_failed()
         for measure, (draft, stream) in zip(measures, drafts, strict=True):
             stream.close()
-            _finish(draft, measure, digests, failures)
+            _finish(draft, measure, filled.digests, filled.failures)
     return True
 
 
@@ -208,7 +180,7 @@ def _open(key: str, dataset: Dataset, measure: Measure, *, computed: int) -> Col
     index = read_index(folder)
     if index is None or index.get("key") != key:
         return None
-    kept = _read(folder, measure)
+    kept = read_rows(folder, measure)
     if kept is None:
         return None
     rows, digests, failures = kept
@@ -218,100 +190,118 @@ def _open(key: str, dataset: Dataset, measure: Measure, *, computed: int) -> Col
     return Column(rows, digests, failures, folder, computed, index["bytes"])
 
 
-def _read(
-    folder: Path, measure: Measure
-) -> tuple[Any, npt.NDArray[np.uint8], dict[int, str]] | None:
-    """Returns rows, digests and failures of an entry; discards one whose content is damaged."""
-    try:
-        rows = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
-        digests = np.load(folder / "digests.npy", allow_pickle=False)
-        failures = json.loads((folder / "failures.json").read_text(encoding="utf-8"))
-        failures = {int(number): str(reason) for number, reason in failures.items()}
-        _check_array(rows, (len(digests), *measure.shape), measure.dtype)
-        _check_array(digests, (len(digests), DIGEST_BYTES), np.uint8)
-    except OSError:
-        return None
-    except (ValueError, TypeError, KeyError, AttributeError):
-        discard(folder)  # the sizes are right, the content is not
-        return None
-    return rows, digests, failures
+def _can_read_any(dataset: Dataset, indices: Sequence[int]) -> bool:
+    for index in indices:
+        with contextlib.suppress(ImageError):
+            dataset.source.read(index)
+            return True
+    return False
 
 
-def _check_array(array: Rows, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
-    if array.shape != shape or array.dtype != np.dtype(dtype) or not array.flags.c_contiguous:
-        raise ValueError(f"{array.dtype} {array.shape}: expected {dtype} {shape}")
+@dataclass
+class _Filled:
+    """What is known of the pictures whose rows have been written, in the order of the data set.
+
+    Attributes:
+        dataset: the pictures.
+        on_progress: see `open_column`.
+        digests: (n, 16) uint8; see `Column`.
+        failures: index to reason.
+        done: the rows of so many pictures are written.
+        computed: so many of them were made now.
+    """
+
+    dataset: Dataset
+    on_progress: Callable[[int, int], None]
+    failures: dict[int, str] = field(default_factory=dict)
+    done: int = 0
+    computed: int = 0
+
+    def __post_init__(self) -> None:
+        self.digests = np.zeros((len(self.dataset), DIGEST_BYTES), dtype=np.uint8)
+
+    def add(self, chunk: Chunk) -> None:
+        """Notes that the rows of the next chunk are written."""
+        self.digests[self.done : self.done + len(chunk)] = chunk.digests
+        self.failures |= chunk.failures
+        self.computed += len(chunk.made)
+        self.done += len(chunk)
+        self.on_progress(self.done, len(self.dataset))
+
+    def refuse_if_all_failed(self) -> None:
+        """Raises DataError where not one picture could be decoded."""
+        if len(self.failures) == len(self.dataset):
+            named = [f"{self.dataset.paths[i]}: {reason}" for i, reason in self.failures.items()]
+            raise DataError(
+                f"None of the {len(self.dataset):,} pictures in {self.dataset.location} can be "
+                f"decoded:{bullets(named)}"
+            )
 
 
 def _build(
-    key: str, dataset: Dataset, measure: Measure, on_progress: Callable[[int, int], None]
+    key: str,
+    dataset: Dataset,
+    measure: Measure,
+    on_progress: Callable[[int, int], None],
+    *,
+    replace: bool,
 ) -> int:
-    """Makes the column's entry; returns how many rows had to be computed."""
-    shape = (len(dataset), *measure.shape)
+    """Makes the column's entry, or makes it anew; returns how many rows had to be computed."""
     needed = (measure.row_bytes + DIGEST_BYTES) * len(dataset)
-    known = _Known.load(measure)
+    known = KeptRows.load(measure)
+    filled = _Filled(dataset, on_progress)
     with building(measure.kind, key, dataset.location, needed) as draft:
-        with (draft.folder / "rows.npy").open("wb") as stream:
-            _write_header(stream, shape, measure.dtype)
-            digests, failures, computed = _fill(stream, dataset, measure, known, on_progress)
-        _refuse_if_all_failed(dataset, failures)
-        _finish(draft, measure, digests, failures)
-    known.discard_contained(digests)
-    return computed
-
-
-def _refuse_if_all_failed(dataset: Dataset, failures: dict[int, str]) -> None:
-    if len(failures) == len(dataset):
-        raise DataError(
-            f"None of the {len(dataset):,} pictures in {dataset.location} can be decoded:"
-            f"{bullets([f'{dataset.paths[i]}: {reason}' for i, reason in failures.items()])}"
-        )
+        try:
+            with (draft.folder / "rows.npy").open("wb") as stream:
+                _write_header(stream, (len(dataset), *measure.shape), measure.dtype)
+                _fill(stream, measure, known, filled)
+        except KeyboardInterrupt:
+            _keep_what_is_done(draft, measure, filled)
+            raise
+        filled.refuse_if_all_failed()
+        _finish(draft, measure, filled.digests, filled.failures)
+        if replace:
+            discard(entry_folder(measure.kind, key))
+    known.discard_contained(filled.digests, but=entry_folder(measure.kind, key))
+    return filled.computed
 
 
 def _fill_together(
-    streams: Sequence[IO[bytes]],
-    sizes: Sequence[int],
-    dataset: Dataset,
-    maker: Maker,
-    on_progress: Callable[[int, int], None],
-) -> tuple[npt.NDArray[np.uint8], dict[int, str]]:
-    digests = np.zeros((len(dataset), DIGEST_BYTES), dtype=np.uint8)
-    failures: dict[int, str] = {}
+    streams: Sequence[IO[bytes]], sizes: Sequence[int], maker: Maker, filled: _Filled
+) -> None:
     ends = np.cumsum(sizes)
-    done = 0
-    with contextlib.closing(sweep(dataset, maker, lambda digest: None)) as chunks:
+    with contextlib.closing(sweep(filled.dataset, maker, lambda digest: None)) as chunks:
         for chunk in chunks:
             rows = np.zeros((len(chunk), ends[-1]), np.uint8)
             if chunk.made:
                 rows[list(chunk.made)] = np.stack(list(chunk.made.values()))
             for stream, size, end in zip(streams, sizes, ends, strict=True):
                 stream.write(np.ascontiguousarray(rows[:, end - size : end]).data)
-            digests[done : done + len(chunk)] = chunk.digests
-            failures |= chunk.failures
-            done += len(chunk)
-            on_progress(done, len(dataset))
-    return digests, failures
+            filled.add(chunk)
 
 
-def _fill(
-    stream: IO[bytes],
-    dataset: Dataset,
-    measure: Measure,
-    known: _Known,
-    on_progress: Callable[[int, int], None],
-) -> tuple[npt.NDArray[np.uint8], dict[int, str], int]:
-    digests = np.zeros((len(dataset), DIGEST_BYTES), dtype=np.uint8)
-    failures: dict[int, str] = {}
-    done = computed = 0
-    with contextlib.closing(sweep(dataset, measure.maker, known.row)) as chunks:
+def _fill(stream: IO[bytes], measure: Measure, known: KeptRows, filled: _Filled) -> None:
+    with contextlib.closing(sweep(filled.dataset, measure.maker, known.row)) as chunks:
         for chunk in chunks:
             # Written, not mapped: a full disk is then an error, and not the end of Python.
             stream.write(_rows(chunk, measure).data)
-            digests[done : done + len(chunk)] = chunk.digests
-            failures |= chunk.failures
-            computed += len(chunk.made)
-            done += len(chunk)
-            on_progress(done, len(dataset))
-    return digests, failures, computed
+            filled.add(chunk)
+
+
+def _keep_what_is_done(draft: Draft, measure: Measure, filled: _Filled) -> None:
+    """Makes the rows that are written the column of those pictures alone, to be taken over."""
+    if not filled.done:
+        return
+    part = filled.dataset.take(np.arange(filled.done))
+    with building(measure.kind, _column_key(part, measure), part.location) as own:
+        rows = own.folder / "rows.npy"
+        (draft.folder / "rows.npy").rename(rows)
+        with rows.open("rb+") as stream:
+            # The header keeps its length: NumPy leaves room for a first axis of any size.
+            _write_header(stream, (filled.done, *measure.shape), measure.dtype)
+            stream.truncate(stream.tell() + filled.done * measure.row_bytes)
+        failures = {i: why for i, why in filled.failures.items() if i < filled.done}
+        _finish(own, measure, filled.digests[: filled.done], failures)
 
 
 def _rows(chunk: Chunk, measure: Measure) -> Rows:
@@ -341,53 +331,3 @@ def _write_header(stream: IO[bytes], shape: tuple[int, ...], dtype: npt.DTypeLik
     descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
     header = {"descr": descr, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
-
-
-class _Known:
-    """The rows that columns of the same measure hold, by the content of their pictures."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[Any, dict[int, str]]] = []
-        self._folders: list[tuple[Path, npt.NDArray[np.uint8]]] = []
-        self._place: dict[bytes, tuple[int, int]] = {}
-
-    @classmethod
-    def load(cls, measure: Measure) -> _Known:
-        """Reads the digests of all columns of that measure; rows stay where they are."""
-        known = cls()
-        for folder, index in entries_of_kind(measure.kind):
-            if index.get("measure") != measure.key:
-                continue
-            kept = _read(folder, measure)
-            if kept is not None:
-                known._add(folder, *kept)
-        return known
-
-    def _add(
-        self, folder: Path, rows: Any, digests: npt.NDArray[np.uint8], failures: dict[int, str]
-    ) -> None:
-        number = len(self._rows)
-        self._rows.append((rows, failures))
-        self._folders.append((folder, digests))
-        for row, digest in enumerate(map(bytes, digests)):
-            self._place.setdefault(digest, (number, row))
-
-    def __len__(self) -> int:
-        return len(self._place)
-
-    def row(self, digest: bytes) -> Rows | str | None:
-        """Returns the row of a picture, why it has none, or None where it is new."""
-        place = self._place.get(digest)
-        if place is None:
-            return None
-        rows, failures = self._rows[place[0]]
-        row: Rows = rows[place[1]]
-        return failures.get(place[1], row)
-
-    def discard_contained(self, digests: npt.NDArray[np.uint8]) -> None:
-        """Removes the columns all of whose pictures another one holds now."""
-        held = {bytes(digest) for digest in digests}
-        nothing = bytes(DIGEST_BYTES)  # of pictures that could not be read
-        for folder, own in self._folders:
-            if all(digest in held or digest == nothing for digest in map(bytes, own)):
-                discard(folder)

@@ -43,12 +43,12 @@ class _Row:
     part: str
 
 
-def load_csv(path: Path, name: str, location: str) -> Dataset:
+def load_csv(path: Path, name: str, location: str, *, to_train_on: bool = True) -> Dataset:
     """Reads a CSV; paths in it are relative to its folder.
 
     Columns are separated by commas, semicolons or tabs, and named path (or file, filename,
     image), label (or class, category) and part (or split, subset; may be missing). Without such
-    a first line the first two columns are path and label.
+    a first line the first two columns are path and label. `to_train_on` is that of `load`.
 
     Raises:
         DataError: the file cannot be understood, or names pictures that are not there.
@@ -61,9 +61,7 @@ def load_csv(path: Path, name: str, location: str) -> Dataset:
     class_names = tuple(sorted({row.label for row in rows}))
     index = {class_name: label for label, class_name in enumerate(class_names)}
     labels = np.array([index[row.label] for row in rows], dtype=np.int64)
-    counts = np.bincount(labels, minlength=len(class_names)).tolist()
     check_names(class_names, location)
-    check_number(dict(zip(class_names, counts, strict=True)), location)
     parts = [PARTS.index(_PARTS[row.part]) if row.part else UNASSIGNED for row in rows]
     paths = [printable(PurePath(row.path).as_posix()) for row in rows]
     dataset = Dataset(
@@ -77,7 +75,9 @@ def load_csv(path: Path, name: str, location: str) -> Dataset:
         sizes=measure(source, paths, location),
         notes=tuple(notes),
     )
-    _check_trained(dataset)
+    if to_train_on:
+        check_number(dataset.count_by_class(), location)
+        _check_trained(dataset)
     return dataset
 
 

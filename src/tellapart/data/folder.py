@@ -37,14 +37,14 @@ class FolderSource:
         return read_file(self.root / self.names[index], printable(self.names[index]))
 
 
-def load_folder(root: Path, name: str, location: str) -> Dataset:
-    """Reads a folder of pictures; see `layout` for what it may look like.
+def load_folder(root: Path, name: str, location: str, *, to_train_on: bool = True) -> Dataset:
+    """Reads a folder of pictures; see `layout` for what it may look like, `load` for the rest.
 
     Raises:
-        DataError: it cannot be read, or holds nothing to train on.
+        DataError: it cannot be read, or holds nothing of use.
     """
     scan = _scan(root)
-    layout = arrange(scan.names, location)
+    layout = arrange(scan.names, location, to_train_on=to_train_on)
     names = [scan.names[position] for position in layout.kept]
     changes = [scan.changes[position] for position in layout.kept]
     source = FolderSource(root.absolute(), names, change_key(root, names, changes))

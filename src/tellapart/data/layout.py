@@ -122,28 +122,32 @@ class _Tree:
             )
 
 
-def arrange(names: Sequence[str], location: str) -> Layout:
+def arrange(names: Sequence[str], location: str, *, to_train_on: bool = True) -> Layout:
     """Finds classes and parts in the relative names of files.
 
     Args:
         names: "/" between folders; a name that ends in "/" is a folder.
         location: what errors call the whole.
+        to_train_on: whether there must be two classes and training pictures of each.
 
     Raises:
-        DataError: there are no pictures, there is one class only, class names clash, or a class
-            has no pictures to train on.
+        DataError: there are no pictures, class names clash, or nothing can be trained on that is
+            to be.
     """
     tree = _grow(names)
     if not tree.pictures:
         raise DataError(f"No pictures were found in {location}{_found(tree)}.\n{EXPECTED}")
-    root, parts = _find_root(tree, location)
+    root, parts = _find_root(tree, location, to_train_on)
     folders = _classes_in_parts(tree, root, parts) if parts else _classes_in(tree, root, UNASSIGNED)
     if not folders:
         raise DataError(
             f"{location} holds {count(tree.passed, 'picture')} right inside it, and no folders "
             f"that say what they show.\n{EXPECTED}"
         )
-    return _assemble(names, tree, folders, location)
+    layout = _assemble(names, tree, folders, location)
+    if to_train_on:
+        _check_trainable(layout, location)
+    return layout
 
 
 def _grow(names: Sequence[str]) -> _Tree:
@@ -188,7 +192,7 @@ def _extension(name: str) -> str:
     return name[dot:].lower() if dot > 0 else ""
 
 
-def _find_root(tree: _Tree, location: str) -> tuple[str, dict[str, Part]]:
+def _find_root(tree: _Tree, location: str, to_train_on: bool) -> tuple[str, dict[str, Part]]:
     """Descends through wrapping folders, as in `cifar10/train/...`.
 
     Returns:
@@ -198,7 +202,7 @@ def _find_root(tree: _Tree, location: str) -> tuple[str, dict[str, Part]]:
     root, depth = "", 0
     while True:
         children = tree.children(root)
-        parts = _find_parts(tree, root, children, location)
+        parts = _find_parts(tree, root, children, location, to_train_on)
         wrapped = len(children) == 1 and f"{root}{children[0]}/" not in tree.pictures
         if parts or not wrapped:
             break
@@ -209,13 +213,20 @@ def _find_root(tree: _Tree, location: str) -> tuple[str, dict[str, Part]]:
     return root, parts
 
 
-def _find_parts(tree: _Tree, root: str, children: list[str], location: str) -> dict[str, Part]:
-    """Recognises train/, val/ and test/: there is a train folder, with class folders below it."""
+def _find_parts(
+    tree: _Tree, root: str, children: list[str], location: str, to_train_on: bool
+) -> dict[str, Part]:
+    """Recognises train/, val/ and test/: there is a train folder, with class folders below it.
+
+    Where nothing is to be trained on, several of the others without it are parts, too.
+    """
     parts = {name: PART_NAMES[name.lower()] for name in children if name.lower() in PART_NAMES}
     train = [name for name, part in parts.items() if part == "train"]
     if not any(tree.has_folders(f"{root}{name}/") for name in train):
         held_out = [name for name in parts if name not in train]
         if held_out and len(held_out) == len(children) > 1 and not _any_direct(tree, root, parts):
+            if not to_train_on:
+                return parts
             raise DataError(
                 f"{location} holds {listed([f'{root}{name}/' for name in held_out])} but no "
                 f"train/ to learn from. Add train/ with the same class folders."
@@ -296,9 +307,6 @@ def _assemble(
     found.sort()
     labels = np.array([row[2] for row in found], dtype=np.int64)
     parts = np.array([row[3] for row in found], dtype=np.int8)
-    counts = dict(zip(class_names, np.bincount(labels).tolist(), strict=True))
-    check_number(counts, location, f"\n{EXPECTED}")
-    _check_trainable(class_names, labels, parts, location)
     return Layout(
         kept=[row[1] for row in found],
         class_names=class_names,
@@ -320,15 +328,12 @@ def _check_spelling(
             check_names(map(printable, raw_names), location)
 
 
-def _check_trainable(
-    class_names: tuple[str, ...],
-    labels: npt.NDArray[np.int64],
-    parts: npt.NDArray[np.int8],
-    location: str,
-) -> None:
-    held_out = (parts == PARTS.index("validation")) | (parts == PARTS.index("test"))
-    trained = set(np.unique(labels[~held_out]).tolist())
-    missing = [name for label, name in enumerate(class_names) if label not in trained]
+def _check_trainable(layout: Layout, location: str) -> None:
+    counts = dict(zip(layout.class_names, np.bincount(layout.labels).tolist(), strict=True))
+    check_number(counts, location, f"\n{EXPECTED}")
+    held_out = np.isin(layout.parts, (PARTS.index("validation"), PARTS.index("test")))
+    trained = set(np.unique(layout.labels[~held_out]).tolist())
+    missing = [name for label, name in enumerate(layout.class_names) if label not in trained]
     if missing:
         raise DataError(
             f"{location}: no pictures in train/ of {listed(missing)}, but there are some to "
@@ -343,7 +348,9 @@ def _found(tree: _Tree) -> str:
     if tree.hidden:
         kinds.append(f"{tree.hidden:,} hidden")
     total = tree.others.total() + tree.hidden
-    return f", only {count(total, 'other file')} ({', '.join(kinds)})" if total else ": it is empty"
+    if not total:
+        return ": it holds empty folders alone" if tree.without else ": it is empty"
+    return f", only {count(total, 'other file')} ({', '.join(kinds)})"
 
 
 def _note_other_pictures(others: Counter[str]) -> list[str]:

@@ -283,8 +283,11 @@ def _check_size(path: Path, total: int, packed_bytes: int, limits: Limits) -> No
 
 def _refuse(path: Path, what: str, members: list[str]) -> None:
     if members:
+        verb, rest = what.split(" ", 1)
+        if len(members) == 1:
+            verb = {"have": "has", "are": "is"}[verb]
         raise ArchiveError(
-            f"{path} is refused: {len(members):,} of its members {what}:"
+            f"{path} is refused: {len(members):,} of its members {verb} {rest}:"
             f"{bullets([printable(name) for name in members])}\n"
             "Pack the pictures again as plain files, with relative paths and no password."
         )

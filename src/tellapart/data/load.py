@@ -11,6 +11,7 @@ from typing import Any
 
 from tellapart.data.archive import load_archive
 from tellapart.data.arrays import Labelled, load_arrays, load_npz
+from tellapart.data.classes import check_number
 from tellapart.data.csv import load_csv
 from tellapart.data.dataset import Dataset
 from tellapart.data.folder import load_folder
@@ -35,6 +36,7 @@ def load(
     test: Arrays | None = None,
     class_names: Sequence[str] | None = None,
     name: str | None = None,
+    to_train_on: bool = True,
 ) -> Dataset:
     """Loads a data set, whatever it is.
 
@@ -46,6 +48,8 @@ def load(
         test: with arrays, the (x, y) to test on.
         class_names: with arrays, the names of labels 0, 1, ...
         name: instead of the name that `data` suggests.
+        to_train_on: whether what cannot be trained on is refused: a single class, a class without
+            training pictures. Any labelled pictures will do to evaluate on.
 
     Returns:
         The data set: what there is. Nothing is decoded yet.
@@ -55,9 +59,11 @@ def load(
         UsageError: `test` or `class_names` with something that is not arrays.
     """
     if isinstance(data, Dataset):
+        if to_train_on:
+            check_number(data.count_by_class(), data.location)
         return data if name is None else replace(data, name=name)
     if isinstance(data, tuple):
-        return _load_tuple(data, test, class_names, name or "arrays")
+        return _load_tuple(data, test, class_names, name or "arrays", to_train_on)
     if not isinstance(data, (str, os.PathLike)):
         raise UsageError(f"Data of type {type(data).__name__}. {ACCEPTED}, or arrays (x, y).")
     location = os.fspath(data)
@@ -68,23 +74,29 @@ def load(
     if test is not None or (class_names is not None and not is_npz):
         option = "class_names" if test is None else "test"
         raise UsageError(f"{option} goes with arrays (x, y), not with {location!r}.")
-    dataset = _load_named(location, path, class_names)
+    dataset = _load_named(location, path, class_names, to_train_on)
     return dataset if name is None else replace(dataset, name=name)
 
 
 def _load_tuple(
-    data: Arrays, test: Arrays | None, class_names: Sequence[str] | None, name: str
+    data: Arrays,
+    test: Arrays | None,
+    class_names: Sequence[str] | None,
+    name: str,
+    to_train_on: bool,
 ) -> Dataset:
     for pair in (data, test):
         if pair is not None and len(pair) != 2:
             raise UsageError(f"A tuple of {len(pair)}: expected two arrays, (x, y).")
-    if test is None:
-        return load_arrays([Labelled(*data)], class_names=class_names, name=name)
-    blocks = [Labelled(*data, "train"), Labelled(*test, "test", "test x", "test y")]
-    return load_arrays(blocks, class_names=class_names, name=name)
+    blocks = [Labelled(*data)]
+    if test is not None:
+        blocks = [Labelled(*data, "train"), Labelled(*test, "test", "test x", "test y")]
+    return load_arrays(blocks, class_names=class_names, name=name, to_train_on=to_train_on)
 
 
-def _load_named(location: str, path: Path, class_names: Sequence[str] | None) -> Dataset:
+def _load_named(
+    location: str, path: Path, class_names: Sequence[str] | None, to_train_on: bool
+) -> Dataset:
     from tellapart.data.catalog import CATALOG, load_catalog
 
     catalog_name = location.lower().replace("_", "-")
@@ -92,29 +104,31 @@ def _load_named(location: str, path: Path, class_names: Sequence[str] | None) ->
         if catalog_name in CATALOG:
             return load_catalog(catalog_name)
         raise _not_found(location, path, list(CATALOG))
-    dataset = _load_path(path, _short_name(path), location, class_names)
+    dataset = _load_path(path, _short_name(path), location, class_names, to_train_on)
     if catalog_name in CATALOG:
         note = f"'{location}' is read from the path of that name, not from the catalog."
         dataset = replace(dataset, notes=(*dataset.notes, note))
     return dataset
 
 
-def _load_path(path: Path, name: str, location: str, class_names: Sequence[str] | None) -> Dataset:
+def _load_path(
+    path: Path, name: str, location: str, class_names: Sequence[str] | None, to_train_on: bool
+) -> Dataset:
     suffix = path.suffix.lower()
     if path.is_dir():
-        return load_folder(path, name, location)
+        return load_folder(path, name, location, to_train_on=to_train_on)
     if not path.is_file():
         raise DataError(f"{location} is neither a file nor a folder. {ACCEPTED}.")
     if suffix == ".npz":
-        return load_npz(path, name, location, class_names=class_names)
+        return load_npz(path, name, location, class_names=class_names, to_train_on=to_train_on)
     if suffix in (".csv", ".tsv"):
-        return load_csv(path, name, location)
+        return load_csv(path, name, location, to_train_on=to_train_on)
     try:
         kind = archive_kind(path)
     except OSError as error:
         raise DataError(f"Cannot read {location}: {error.strerror or error}.") from error
     if kind is not None:
-        return load_archive(path, kind, name, location)
+        return load_archive(path, kind, name, location, to_train_on=to_train_on)
     if suffix in EXTENSIONS:
         raise DataError(f"{location} is a single picture. {ACCEPTED}.")
     raise DataError(

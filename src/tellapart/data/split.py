@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset, Part
-from tellapart.data.wording import bullets, count, listed
+from tellapart.data.wording import SHOWN, bullets, count, listed
 from tellapart.errors import DataError, UsageError
 from tellapart.files import write_text
 
@@ -20,6 +20,9 @@ Indices = npt.NDArray[np.int64]
 """Sorted positions of pictures in a data set."""
 
 _TEST_STREAM, _VALIDATION_STREAM = 0, 1
+
+_SHOWN_COPIES = 3
+"""An error names so many of a class's pictures that have copies, and so many copies of each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,13 @@ class Split:
         indices: Indices = getattr(self, part)
         return indices
 
+    def without(self, gone: Sequence[int]) -> Split:
+        """Returns the parts without those pictures."""
+        train, validation, calibration, test = (
+            np.setdiff1d(self.part(part), gone) for part in PARTS
+        )
+        return Split(train, validation, calibration, test, self.seed, self.notes)
+
     def counts(self) -> dict[Part, int]:
         """Number of pictures of each part."""
         return {part: len(self.part(part)) for part in PARTS}
@@ -72,8 +82,10 @@ def split(
     largest fractions are rounded up (Hamilton's method). A class whose share is less than one
     picture gives one nevertheless, so that parts of very small classes may come out larger.
     Copies of one picture stay together, on one side of every split that is drawn here; where a
-    class's share cannot be filled with whole groups, it stays below. Parts that the source itself
-    has are never changed.
+    class's share cannot be filled with whole groups, it stays below. Where copies under several
+    labels would leave a class too few groups, they stay in training, whole; a class that has too
+    few nevertheless is trained on first, then tested on, and the notes say so. Parts that the
+    source itself has are never changed.
 
     Args:
         dataset: the pictures.
@@ -88,7 +100,8 @@ def split(
 
     Raises:
         UsageError: a share is not in 0..1, or nothing would be left to test on.
-        DataError: classes are too small to be in every part; all of them are named.
+        DataError: classes are too small to be in every part, or copies leave fewer than two that
+            are not; all of them are named.
     """
     _check_shares(test_split, validation_split, seed)
     own = _own_parts(dataset, exclude)
@@ -109,18 +122,25 @@ def split(
             "honest accuracy. Choose a share above 0, or add a test/ folder."
         )
     groups = np.arange(len(dataset)) if groups is None else groups
-    _check_classes(dataset, pool, groups, draw_test=draw_test, draw_validation=draw_validation)
+    uses = ["train"] + ["validate"] * draw_validation + ["test"] * draw_test
+    _check_classes(dataset, pool, uses)
+    kept = _contradictory(dataset, pool, groups, len(uses))
+    notes += _check_copies(dataset, pool, groups, kept, uses)
+    needed = np.where(_count(dataset, kept) > 0, 0, 1)
+    pool = np.setdiff1d(pool, kept)
     if draw_test:
-        reserve = 2 if draw_validation else 1
         stream = (seed, _TEST_STREAM)
-        pool, test = _draw(dataset.labels, groups, pool, test_split, reserve, stream)
+        pool, test = _draw(
+            dataset.labels, groups, pool, test_split, needed, stream, and_another=draw_validation
+        )
     if draw_validation:
         stream = (seed, _VALIDATION_STREAM)
-        pool, validation = _draw(dataset.labels, groups, pool, validation_split, 1, stream)
+        pool, validation = _draw(dataset.labels, groups, pool, validation_split, needed, stream)
     untested = _absent(dataset, test)
     if untested:
         notes.append(f"No test pictures of {listed(untested)}: nothing is measured there.")
-    return Split(pool, validation, own["calibration"], test, seed, tuple(notes))
+    train = np.union1d(pool, kept)
+    return Split(train, validation, own["calibration"], test, seed, tuple(notes))
 
 
 def write_split_csv(path: Path, dataset: Dataset, split: Split) -> None:
@@ -177,36 +197,112 @@ def _own_parts(dataset: Dataset, exclude: Collection[int]) -> dict[Part, Indices
     return own
 
 
-def _check_classes(
-    dataset: Dataset, pool: Indices, groups: Indices, *, draw_test: bool, draw_validation: bool
-) -> None:
-    uses = ["train"] + ["validate"] * draw_validation + ["test"] * draw_test
-    classes = len(dataset.class_names)
-    counts = np.bincount(dataset.labels[pool], minlength=classes).tolist()
-    _, first = np.unique(groups[pool], return_index=True)
-    distinct = np.bincount(dataset.labels[pool[first]], minlength=classes).tolist()
+def _check_classes(dataset: Dataset, pool: Indices, uses: Sequence[str]) -> None:
+    """Raises an error where a class has fewer pictures than there are parts for it."""
     short = [
         f"Class '{name}' has {count(number, 'picture')}"
-        + (f", {own} of them no copy of another" if own < number else "")
-        for name, number, own in zip(dataset.class_names, counts, distinct, strict=True)
-        if own < len(uses)
+        for name, number in zip(dataset.class_names, _count(dataset, pool).tolist(), strict=True)
+        if number < len(uses)
     ]
-    if not short:
-        return
+    if short:
+        raise _too_small(dataset, short, uses, ["Add pictures", "leave the class out"], len(short))
+
+
+def _contradictory(dataset: Dataset, pool: Indices, groups: Indices, parts: int) -> Indices:
+    """Copies under several labels, where a class has too few groups for all parts otherwise.
+
+    In training they do the least harm: at most one of their labels is right.
+    """
+    labels = dataset.labels
+    short = _count_groups(dataset, pool, groups) < parts
+    if parts == 1 or not short.any():
+        return pool[:0]
+    group, label = np.unique(np.stack([groups[pool], labels[pool]]), axis=1)
+    names, first, kinds = np.unique(group, return_index=True, return_counts=True)
+    of_short = np.logical_or.reduceat(short[label], first)
+    return pool[np.isin(groups[pool], names[(kinds > 1) & of_short])]
+
+
+def _check_copies(
+    dataset: Dataset, pool: Indices, groups: Indices, kept: Indices, uses: Sequence[str]
+) -> list[str]:
+    """Says what is done about classes that copies leave too few different pictures.
+
+    Raises:
+        DataError: fewer than two classes can be in every part.
+    """
+    if len(uses) == 1:
+        return []
+    distinct = _count_groups(dataset, np.setdiff1d(pool, kept), groups)
+    short = np.flatnonzero(distinct + (_count(dataset, kept) > 0) < len(uses)).tolist()
+    names = [dataset.class_names[k] for k in short]
+    if len(short) > len(dataset.class_names) - 2:
+        counts = _count(dataset, pool).tolist()
+        described = [
+            f"Class '{dataset.class_names[k]}' has {count(counts[k], 'picture')}, {distinct[k]} of "
+            f"them no copy of another ({_copies_of(dataset, pool, groups, k)})"
+            for k in short[:SHOWN]
+        ]
+        remedies = ["Remove copies", "correct labels (--labels)", "add pictures"]
+        remedies.append("leave the class out")
+        raise _too_small(dataset, described, uses, remedies, len(short))
+    notes = []
+    if len(kept):
+        notes.append(
+            f"{count(len(kept), 'picture')} of which there are copies under another label stay in "
+            "the training part, or classes would be too small to divide. Remove them, or correct "
+            "their labels (--labels)."
+        )
+    if names:
+        notes.append(
+            f"Copies leave {listed(names)} too few different pictures for every part: training "
+            "comes first, then the test."
+        )
+    return notes
+
+
+def _copies_of(dataset: Dataset, pool: Indices, groups: Indices, label: int) -> str:
+    """Returns "a/1.png = b/2.png, a/3.png = a/4.png and 5 more" of a class."""
+    own = np.unique(groups[pool[dataset.labels[pool] == label]])
+    inside = pool[np.isin(groups[pool], own)]
+    order = inside[np.argsort(groups[inside], kind="stable")]
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    copies = [
+        " = ".join(dataset.paths[i] for i in some[:_SHOWN_COPIES])
+        + (" = ..." if len(some) > _SHOWN_COPIES else "")
+        for some in members
+        if len(some) > 1
+    ]
+    more = len(copies) - _SHOWN_COPIES
+    return ", ".join(copies[:_SHOWN_COPIES]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _too_small(
+    dataset: Dataset, short: Sequence[str], uses: Sequence[str], remedies: list[str], total: int
+) -> DataError:
+    """The error for `total` classes, of which the first are described in `short`."""
     each = f" (one each to {' and '.join(', '.join(uses).rsplit(', ', 1))})"
     needed = f"a split needs at least {len(uses)}{each if len(uses) > 1 else ''}"
-    places = "a test/ folder" if draw_test else "a val/ folder" if draw_validation else ""
-    remedy = (
-        "Add pictures, or leave the class out."
-        if not places
-        else (f"Add pictures, leave the class out, or add {places} of your own.")
+    places = {"test": "a test/ folder", "validate": "a val/ folder"}.get(uses[-1])
+    *others, last = [*remedies, *([f"add {places} of your own"] if places else [])]
+    remedy = f"{', '.join(others)}, or {last}."
+    if total == 1:
+        return DataError(f"{short[0]}; {needed}. {remedy}")
+    return DataError(
+        f"{dataset.location}: {total:,} classes too small; {needed}."
+        f"{bullets(short, total)}\n{remedy}"
     )
-    if len(short) == 1:
-        raise DataError(f"{short[0]}; {needed}. {remedy}")
-    raise DataError(
-        f"{dataset.location}: {count(len(short), 'class', 'classes')} too small; {needed}."
-        f"{bullets(short)}\n{remedy}"
-    )
+
+
+def _count(dataset: Dataset, indices: Indices) -> Indices:
+    """Pictures of each class: (classes,)."""
+    return np.bincount(dataset.labels[indices], minlength=len(dataset.class_names))
+
+
+def _count_groups(dataset: Dataset, pool: Indices, groups: Indices) -> Indices:
+    """Groups of each class, each counted for the class of its first picture: (classes,)."""
+    _, first = np.unique(groups[pool], return_index=True)
+    return _count(dataset, pool[first])
 
 
 def _draw(
@@ -214,18 +310,21 @@ def _draw(
     groups: Indices,
     pool: Indices,
     share: float,
-    reserve: int,
+    needed: Indices,
     seed: tuple[int, int],
+    *,
+    and_another: bool = False,
 ) -> tuple[Indices, Indices]:
     """Draws a stratified share of the pool, in whole groups.
 
     Args:
         labels: (n,) of all pictures. A group counts for the class of its first picture.
         groups: (n,) of all pictures.
-        pool: sorted indices to draw from; every class has more than `reserve` groups.
+        pool: sorted indices to draw from.
         share: how much to draw.
-        reserve: so many groups of each class are not drawn.
+        needed: (classes,), so many groups of each class are not drawn.
         seed: the second number keeps draws for different parts independent.
+        and_another: leave one more group for another draw, where there is more than one.
 
     Returns:
         What is left, and what was drawn, both sorted.
@@ -244,7 +343,9 @@ def _draw(
     by_class = shuffled[np.argsort(label[shuffled], kind="stable")]
     drawn = np.zeros(len(sizes), dtype=bool)
     for number, own in enumerate(np.split(by_class, np.cumsum(np.bincount(label))[:-1])):
-        drawn[own[_fill(sizes[own], seats[number], len(own) - reserve)]] = True
+        most = max(0, len(own) - int(needed[number]))
+        most -= and_another and most > 1
+        drawn[own[_fill(sizes[own], seats[number], most)]] = True
     return pool[~drawn[member]], pool[drawn[member]]
 
 
@@ -282,5 +383,5 @@ def apportion(counts: Indices, share: float) -> Indices:
 
 
 def _absent(dataset: Dataset, indices: Indices) -> list[str]:
-    counts = np.bincount(dataset.labels[indices], minlength=len(dataset.class_names))
+    counts = _count(dataset, indices)
     return [name for name, n in zip(dataset.class_names, counts, strict=True) if not n]

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart.data.classes import normalised
-from tellapart.data.columns import Column, Measure, open_column
+from tellapart.data.columns import Column, open_column
 from tellapart.data.dataset import Dataset
 from tellapart.data.decoding import Maker
 from tellapart.data.decoding.maker import Make
+from tellapart.data.measure import Measure
 from tellapart.data.streaming import PixelRows, StreamedPixels
 from tellapart.images import ImageSpec, Pixels, Raw, decode
 

@@ -13,6 +13,11 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def size(number: int) -> str:
+    """Returns "1.5 GB", "176.7 MB", of bytes."""
+    return f"{number / 10**9:.1f} GB" if number >= 10**9 else f"{number / 10**6:,.1f} MB"
+
+
 def listed(items: Sequence[str], total: int | None = None) -> str:
     """Returns "'a', 'b' and 12 more" on one line."""
     shown = ", ".join(f"'{item}'" for item in items[:SHOWN])

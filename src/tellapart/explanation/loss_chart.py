@@ -129,8 +129,8 @@ class _Scale:
         logarithmic = low > 0 and high / low > LOG_SCALE
         if logarithmic:
             low, high = math.log(low), math.log(high)
-        if low == high:
-            low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+        if not high / 2 - low / 2 > 0:  # equal, or as good as: half of the least number is 0
+            low, high = low - (abs(low) / 2 or 0.5), high + (abs(high) / 2 or 0.5)
         return cls(low, high, height, logarithmic)
 
     def line(self, value: float) -> float:

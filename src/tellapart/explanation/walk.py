@@ -61,7 +61,7 @@ def walk(model: Any, pixels: Pixels) -> Iterator[Step]:
             f"{_times(pixels.shape)}."
         )
     (answer,) = yield from _walk(graph, [import_keras().ops.convert_to_tensor(pixels[None])])
-    own = _array(model(pixels[None]))
+    own = _array(model(pixels[None], training=False))
     if not np.allclose(own, _array(answer), rtol=0, atol=AGREEMENT, equal_nan=True):
         raise ModelError(
             f"Model '{model.name}' cannot be followed: its layers one by one give an answer "
@@ -128,6 +128,8 @@ def _walk(graph: Any, entering: list[Any]) -> Generator[Step, None, list[Any]]:
     } | {id(symbol): len(nodes) for symbol in graph.outputs}
     for place, node in enumerate(nodes):
         arguments, options = node.arguments.fill_in(held)
+        if isinstance(node.operation, keras.Layer):
+            options["training"] = False  # RandomFlip and its like take it for true otherwise
         inner = as_graph(node.operation)
         if inner is not None:
             results = yield from _walk(inner, keras.tree.flatten(arguments))

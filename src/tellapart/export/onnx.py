@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,10 @@ import numpy as np
 from tellapart.bundle import Bundle, attach
 from tellapart.errors import ExportError
 from tellapart.evaluation.novelty import NoveltyModel
+from tellapart.export.gaps import filled_gaps
 from tellapart.export.novelty import append_novelty
 from tellapart.export.soften import soften
+from tellapart.export.unportable import explain_failure
 from tellapart.files import write_with
 
 INPUT, OUTPUT, BATCH = "pixels", "probabilities", "batch"
@@ -30,8 +35,8 @@ def export_classifier(
 
     Args:
         model: a `keras.Model`, (batch, height, width, channels) uint8 to (batch, classes)
-            probabilities, without layers that act in training alone; with a novelty to [features
-            (batch, d), logits (batch, classes)], as `penultimate` returns it.
+            probabilities; with a novelty to [features (batch, d), logits (batch, classes)], as
+            `penultimate` returns it. Written is what it does when it predicts.
         bundle: the metadata that goes with it; its temperature becomes part of the graph.
         path: the file to write.
         novelty: the score for unknown pictures, on these features; None: none.
@@ -41,7 +46,10 @@ def export_classifier(
         TellapartError: the file cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="tellapart-") as folder:
-        onnx_model = _convert(model, Path(folder) / "network.onnx")
+        try:
+            onnx_model = convert(model, Path(folder) / "network.onnx")
+        except ExportError as error:
+            raise ExportError(f"{error} The trained network is kept as model.keras.") from error
     graph = onnx_model.graph
     if novelty is None:
         _name_ends(graph, OUTPUT)
@@ -52,15 +60,36 @@ def export_classifier(
     if novelty is not None:
         append_novelty(onnx_model, novelty, features=FEATURES, probabilities=OUTPUT)
     attach(onnx_model, bundle)
-    try:
-        content = onnx_model.SerializeToString()
-    except ValueError as error:  # protobuf's limit of 2 GiB
-        raise ExportError(f"The network is too large for one ONNX file: {error}") from error
+    content = serialize(onnx_model)
     write_with(path, lambda stream: stream.write(content))
 
 
-def _convert(model: Any, file: Path) -> Any:
-    """Converts by way of `file`; returns an `onnx.ModelProto` that has been checked."""
+def serialize(onnx_model: Any) -> bytes:
+    """Returns the content of a file.
+
+    Raises:
+        ExportError: the network is too large for one.
+    """
+    try:
+        content: bytes = onnx_model.SerializeToString()
+    except ValueError as error:  # protobuf's limit of 2 GiB
+        raise ExportError(f"The network is too large for one ONNX file: {error}") from error
+    return content
+
+
+def convert(model: Any, file: Path) -> Any:
+    """Converts what a network does when it predicts, by way of a file.
+
+    Args:
+        model: a `keras.Model` with one input, uint8 pixels.
+        file: where to, for the time being.
+
+    Returns:
+        An `onnx.ModelProto` that has been checked.
+
+    Raises:
+        ExportError: the network cannot be expressed in ONNX.
+    """
     import keras
     import onnx
 
@@ -76,9 +105,8 @@ def _convert(model: Any, file: Path) -> Any:
         raise
     except Exception as error:  # the converter raises almost anything on a layer it lacks
         raise ExportError(
-            f"The network '{model.name}' cannot be written as ONNX: {_last_line(error)}. The "
-            "trained network is kept as model.keras; build it from layers that ONNX knows to make "
-            "it portable."
+            f"The network '{model.name}' cannot be written as ONNX: "
+            f"{explain_failure(error, model)}."
         ) from error
     return onnx_model
 
@@ -88,16 +116,40 @@ def _check_input(graph: Any) -> None:
     if len(graph.input) != 1:
         extra = ", ".join(end.name for end in graph.input[1:])
         raise ExportError(
-            f"the converter leaves {extra} open, as it does for Normalization layers: use a "
-            "Rescaling layer instead"
+            f"the converter leaves {extra} open, as it does for tensors that a layer of your own "
+            "computes with: make weights of them, or plain numbers"
         )
 
 
 def _convert_with_tensorflow(model: Any, file: Path) -> None:
-    model(np.zeros((1, *model.input_shape[1:]), np.uint8))  # Keras exports only what was called
-    with warnings.catch_warnings():
+    predicting = _predicting(model)
+    predicting(np.zeros((1, *model.input_shape[1:]), np.uint8))  # Keras exports what was called
+    with warnings.catch_warnings(), _quiet_converter(), filled_gaps(model):
         warnings.simplefilter("ignore")  # Keras probes for the long gone `np.object` on its way
-        model.export(file, format="onnx", verbose=False)
+        predicting.export(file, format="onnx", verbose=False)
+
+
+def _predicting(model: Any) -> Any:
+    """The network as it predicts: `export` leaves open whether it is being trained.
+
+    Layers such as RandomFlip then take it that it is.
+    """
+    import keras
+
+    (pixels,) = model.inputs
+    return keras.Model(pixels, model(pixels, training=False), name=model.name)
+
+
+@contextlib.contextmanager
+def _quiet_converter() -> Iterator[None]:
+    """Keeps tf2onnx from writing on stderr what is told in an error, or worked around."""
+    logger = logging.getLogger("tf2onnx")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _convert_in_new_process(model: Any, file: Path) -> None:
@@ -113,11 +165,6 @@ def _convert_in_new_process(model: Any, file: Path) -> None:
     )
     if finished.returncode:
         raise ExportError(finished.stderr)
-
-
-def _last_line(error: Exception) -> str:
-    """What a converter's error comes down to; the rest is where in its code."""
-    return str(error).strip().rpartition("\n")[2].strip().rstrip(".") or type(error).__name__
 
 
 def _name_ends(graph: Any, *outputs: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import os
 import sys
 import threading
@@ -20,11 +21,65 @@ _FIRST = threading.Lock()
 """Held while Keras is imported for the first time."""
 
 
+def check_backend(backend: str | None = None) -> Backend:
+    """Makes sure that Keras can run on a backend, without importing it.
+
+    Args:
+        backend: "tensorflow", "jax" or "torch"; None takes what KERAS_BACKEND says, or
+            TensorFlow, the fastest on a CPU for the networks here.
+
+    Returns:
+        The backend.
+
+    Raises:
+        UsageError: an unknown backend, or Keras already runs on another one.
+        MissingDependencyError: the backend is not installed.
+    """
+    wanted = backend or os.environ.get("KERAS_BACKEND", DEFAULT_BACKEND)
+    names: tuple[Backend, ...] = get_args(Backend)
+    if wanted not in names:
+        raise UsageError(
+            f"Unknown backend '{wanted}'.{did_you_mean(wanted, list(names))} "
+            f"Expected one of {', '.join(names)}."
+        )
+    known = names[names.index(wanted)]
+    with _FIRST:  # or Keras is there by half
+        keras = sys.modules.get("keras")
+    if keras is None:
+        if importlib.util.find_spec(known) is None:
+            raise _missing(known, known)
+    elif backend and keras.backend.backend() != backend:
+        raise UsageError(
+            f"Keras already runs on '{keras.backend.backend()}' in this process, which cannot "
+            f"change to '{backend}'. Start a new one with KERAS_BACKEND={backend}."
+        )
+    return known
+
+
+def check_transfer_backend(backend: str | None) -> None:
+    """Refuses to transfer a network on another backend than TensorFlow.
+
+    Raises:
+        UsageError: another backend is named.
+    """
+    if backend not in (None, DEFAULT_BACKEND):
+        raise UsageError(
+            f"A pretrained network is transferred on {DEFAULT_BACKEND} only, not on '{backend}'. "
+            "Leave out --backend, or train from scratch with --recipe classic or another --model."
+        )
+
+
 def begin_importing_keras(backend: str | None = None) -> None:
     """Starts to import Keras beside the work at hand; `import_keras` then waits for the rest.
 
-    What goes wrong is told by `import_keras`.
+    What goes wrong from now on is told by `import_keras`.
+
+    Raises:
+        UsageError, MissingDependencyError: see `check_backend`.
     """
+    wanted = check_backend(backend)
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = wanted  # whoever is first to import it
 
     def begin() -> None:
         with contextlib.suppress(Exception):
@@ -37,34 +92,25 @@ def import_keras(backend: str | None = None) -> ModuleType:
     """Imports Keras on a backend; takes seconds the first time.
 
     Args:
-        backend: "tensorflow", "jax" or "torch"; None keeps what KERAS_BACKEND says, or
-            TensorFlow, the fastest on a CPU for the networks here.
+        backend: see `check_backend`; None keeps the backend that Keras already runs on.
 
     Raises:
-        UsageError: an unknown backend, or Keras already runs on another one.
-        MissingDependencyError: the backend is not installed.
+        UsageError: see `check_backend`.
+        MissingDependencyError: the backend, or something that it needs, is not installed.
     """
-    wanted = backend or os.environ.get("KERAS_BACKEND", DEFAULT_BACKEND)
-    known = list(get_args(Backend))
-    if wanted not in known:
-        raise UsageError(
-            f"Unknown backend '{wanted}'.{did_you_mean(wanted, known)} "
-            f"Expected one of {', '.join(known)}."
-        )
+    wanted = check_backend(backend)
     try:
         with _FIRST:
-            keras = _import(wanted)
+            return _import(wanted)
     except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"The backend '{wanted}' needs the package '{error.name}', which is not installed: "
-            f"pip install {error.name}"
-        ) from error
-    if backend and keras.backend.backend() != backend:
-        raise UsageError(
-            f"Keras already runs on '{keras.backend.backend()}' in this process, which cannot "
-            f"change to '{backend}'. Start a new one with KERAS_BACKEND={backend}."
-        )
-    return keras
+        raise _missing(wanted, error.name) from error
+
+
+def _missing(backend: str, package: str | None) -> MissingDependencyError:
+    return MissingDependencyError(
+        f"The backend '{backend}' needs the package '{package}', which is not installed: "
+        f"pip install {package}"
+    )
 
 
 def _import(backend: str) -> ModuleType:
@@ -73,5 +119,11 @@ def _import(backend: str) -> ModuleType:
     os.environ["KERAS_BACKEND"] = backend
     # TensorFlow greets with a page of notices about the processor; errors still show.
     os.environ.setdefault(LEVEL_VARIABLE, "2")
-    with notices_hidden():
-        return importlib.import_module("keras")
+    try:
+        with notices_hidden():
+            return importlib.import_module("keras")
+    except BaseException:
+        # What is left of it would be taken for the whole the next time.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "keras"]:
+            del sys.modules[name]
+        raise

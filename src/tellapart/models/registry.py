@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-import traceback
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,11 +26,14 @@ from tellapart.models.backbones import (
     backbone_names,
     get_backbone,
     is_backbone,
+    refuse_missing,
 )
 from tellapart.models.backbones.transfer import build_transfer_model
 from tellapart.models.backend import import_keras
 from tellapart.models.classic import CLASSIC, build_classic
 from tellapart.models.fast import FAST, build_fast, set_whitening
+from tellapart.models.keras_words import first_sentence
+from tellapart.models.users_code import run_users_code
 
 Model = str | Path | Callable[..., Any]
 """A name, a file or a function; a `keras.Model` is callable and so included."""
@@ -103,6 +106,7 @@ def resolve(model: Model) -> Any:
         return _load_function(text)
     if text.endswith(".keras"):
         return load_keras_file(Path(text))
+    refuse_missing(text)
     raise UsageError(
         f"Unknown model '{text}'.{did_you_mean(text, model_names())} Expected one of "
         f"{', '.join([*sorted(CLASSIC), FAST])}, a pretrained network such as {DEFAULT_BACKBONE}, "
@@ -116,6 +120,8 @@ def fixed_input_shape(model: str | Callable[..., Any]) -> tuple[int | None, ...]
     if not isinstance(model, keras.Model):
         return None
     shape = getattr(model, "input_shape", None)
+    if shape is None:  # not built yet
+        return None
     if not isinstance(shape, tuple) or len(shape) != 4:
         raise ModelError(
             f"Model '{model.name}' takes input of shape {shape}: expected one input of "
@@ -131,6 +137,7 @@ def build(
     *,
     rescale: float | None = None,
     seed: int = 0,
+    pretrained: bool = True,
 ) -> Network:
     """Builds a network and checks that it fits, before any training.
 
@@ -141,13 +148,15 @@ def build(
         rescale: what pixels 0..255 are multiplied by before they enter the user's own model;
             None: 1/255, or 1 if the model has a Rescaling or Normalization layer of its own.
         seed: of the initial weights that are not left to Keras.
+        pretrained: False leaves out the weights of a pretrained network, which may have to be
+            downloaded, where only its layers are looked at.
 
     Raises:
         ModelError: the network does not take these pictures or does not give these classes.
     """
     if isinstance(model, str):
         if is_backbone(model):
-            return Network(_build_transfer(model, input_shape, classes), model)
+            return Network(_build_transfer(model, input_shape, classes, pretrained), model)
         if model == FAST:
             trained = build_fast(input_shape, classes, training=True, seed=seed)
             twin = Twin(trained, partial(set_whitening, trained, seed=seed))
@@ -157,21 +166,31 @@ def build(
     name = describe(model)
     own = model
     if not isinstance(model, keras.Model):
-        own = _run_users_code(name, lambda: _call_builder(model, input_shape, classes))
+        own = run_users_code(
+            name,
+            lambda: _call_builder(model, input_shape, classes),
+            pictures=input_shape,
+            written=model,
+        )
     if not isinstance(own, keras.Model):
         raise ModelError(
             f"{name}() returned {type(own).__name__}: expected a keras.Model that takes "
             f"(batch, {', '.join(map(str, input_shape))}) and gives (batch, {classes})."
         )
+    if getattr(own, "input_shape", None) is None:
+        own = _with_shapes(own, name, input_shape, model)
     _check_shapes(own, input_shape, classes)
     return _wrap(own, name, input_shape, rescale)
 
 
-def _build_transfer(name: str, input_shape: tuple[int, int, int], classes: int) -> Any:
+def _build_transfer(
+    name: str, input_shape: tuple[int, int, int], classes: int, pretrained: bool
+) -> Any:
     height, width, channels = input_shape
     if channels != 3:
         raise ModelError(f"{name} takes pictures in colour: expected 3 channels, not {channels}.")
-    return build_transfer_model(get_backbone(name), (height, width), classes)
+    backbone = get_backbone(name)
+    return build_transfer_model(backbone, (height, width), classes, pretrained=pretrained)
 
 
 def load_keras_file(path: Path) -> Any:
@@ -189,7 +208,13 @@ def load_keras_file(path: Path) -> Any:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises almost anything on a damaged file
-        raise ModelError(f"{path} cannot be loaded as a Keras model: {error}") from error
+        reason, remedy = first_sentence(error), ""
+        if "locate class" in reason:
+            remedy = (
+                " The file does not hold its code: import the module that defines it, with "
+                "@keras.saving.register_keras_serializable(), and load the file in Python."
+            )
+        raise ModelError(f"{path} cannot be loaded as a Keras model: {reason}.{remedy}") from error
 
 
 def _load_function(reference: str) -> Callable[..., Any]:
@@ -204,7 +229,7 @@ def _load_function(reference: str) -> Callable[..., Any]:
         raise UsageError(f"{path} is not a Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that layers defined in the file can be saved and loaded
-    _run_users_code(path, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
+    run_users_code(path, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
     found = getattr(module, function, None)
     if not callable(found):
         functions = [n for n, v in vars(module).items() if inspect.isfunction(v)]
@@ -213,23 +238,6 @@ def _load_function(reference: str) -> Callable[..., Any]:
             f"It defines: {', '.join(functions) or 'none'}."
         )
     return found  # type: ignore[no-any-return]
-
-
-def _run_users_code(what: Path | str, run: Callable[[], Any]) -> Any:
-    """Runs code of the user's own; its mistakes are told by their place, without our frames."""
-    try:
-        return run()
-    except (ModelError, KeyboardInterrupt):
-        raise
-    except SyntaxError as error:
-        raise ModelError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
-    except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        message = str(error).strip() or "no message"
-        raise ModelError(
-            f"{what} failed with {type(error).__name__}: {message} "
-            f"({frame.filename}, line {frame.lineno})"
-        ) from error
 
 
 def _call_builder(
@@ -247,6 +255,34 @@ def _call_builder(
         f"{describe(builder)}({', '.join(parameters)}): expected a function of "
         "(input_shape, classes), the names that keras.applications uses, or of nothing."
     )
+
+
+def _with_shapes(
+    own: Any, name: str, input_shape: tuple[int, int, int], written: Callable[..., Any]
+) -> Any:
+    """Builds a model that was not told what it takes: a `Sequential` or one of the user's class.
+
+    The latter becomes the one layer of a network.
+    """
+    keras = import_keras()
+
+    def build_it() -> Any:
+        if isinstance(own, keras.Sequential):
+            own.build((None, *input_shape))
+            return own
+        pixels = keras.Input(input_shape)
+        return keras.Model(pixels, own(pixels), name=own.name)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what the error says
+            return run_users_code(name, build_it, pictures=input_shape, written=written)
+    except ModelError as error:
+        if not isinstance(own, keras.Sequential):
+            raise
+        raise ModelError(
+            f"{error} To see its line, begin the model with keras.Input(input_shape)."
+        ) from error
 
 
 def _check_shapes(model: Any, input_shape: tuple[int, int, int], classes: int) -> None:

@@ -47,13 +47,23 @@ def imbalance(counts: npt.NDArray[np.int64]) -> float:
     return float(present.max() / present.min()) if len(present) else 1.0
 
 
-def describe_class_weights(counts: npt.NDArray[np.int64], class_names: Sequence[str]) -> str:
-    """Says in a sentence why and how classes are weighed."""
+def describe_class_weights(
+    counts: npt.NDArray[np.int64], class_names: Sequence[str], where: str = ""
+) -> str:
+    """Says why and how classes are weighed.
+
+    Args:
+        counts: (classes,) int64, of the pictures that there are before any are set apart; the
+            weights are those of the training part, which has about the same shares.
+        class_names: in the order of `counts`.
+        where: what was counted, if not all pictures: " in the data's own training part".
+    """
     weights = class_weights(counts)
     present = np.flatnonzero(counts)
     rare, common = (present[pick(counts[present])] for pick in (np.argmin, np.argmax))
     return (
-        f"Uneven classes: {counts[common]:,} training pictures of '{class_names[common]}', "
-        f"{counts[rare]:,} of '{class_names[rare]}'. Each of the latter counts "
-        f"{weights[rare] / weights[common]:.1f} times as much (--class-weight none turns it off)."
+        f"Uneven classes: {counts[common]:,} pictures of '{class_names[common]}', "
+        f"{counts[rare]:,} of '{class_names[rare]}'{where}. In training each of the latter counts "
+        f"about {weights[rare] / weights[common]:.1f} times as much (--class-weight none turns it "
+        "off)."
     )

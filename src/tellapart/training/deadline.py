@@ -12,6 +12,9 @@ import keras
 from tellapart.training.batches import Batches
 from tellapart.training.schedule import one_cycle
 
+LEAST_SECONDS = 1.5
+"""Training takes so long at the least, after its first call and beside the validation."""
+
 RECENT_CALLS = 16
 """The slowest of so many calls of the training step is what the next one may take."""
 
@@ -23,7 +26,9 @@ class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
     whatever the budget, is due to Li, Yumer and Ramanan (Budgeted training, 2020): better than the
     start of a schedule made for more time.
 
-    It needs one call of the training step to know the speed, so at least one is always made.
+    Where less than `LEAST_SECONDS` is left after the first call of the training step, the deadline
+    is put off, and at least one more call is made: a network that has made one update knows
+    nothing, and a classifier is what a budget is for.
     Before the first validation, its time is taken to be at most that of the first call (which
     compiles the step, as validation must) plus that of training on as many pictures. How many
     updates fit depends on the machine: runs with a deadline do not repeat bit for bit.
@@ -81,7 +86,11 @@ class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
             self._seconds_per_step = seconds / max(batch + 1 - self._step, 1)
         self._calls = [*self._calls[:1], *self._calls[1:][-RECENT_CALLS:], seconds]
         self._step, self._last = batch + 1, now
-        self._stop_if_late(now)
+        least = now + LEAST_SECONDS + self._expected_validation()
+        if len(self._calls) == 1 and self.deadline < least:
+            self.deadline = least  # and how long another call takes is not known yet
+        else:
+            self._stop_if_late(now)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Called by Keras after validation: another epoch only if it can make a step."""

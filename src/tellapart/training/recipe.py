@@ -237,7 +237,8 @@ def settle_class_weight(
     counts = count_classes(dataset.labels[trained], len(dataset.class_names))
     if imbalance(counts) < WARRANTED:
         return {"class_weight": "none"}
-    sentences.append(describe_class_weights(counts, dataset.class_names))
+    where = "" if (dataset.parts == UNASSIGNED).all() else " in the data's own training part"
+    sentences.append(describe_class_weights(counts, dataset.class_names, where))
     return {"class_weight": "balanced"}
 
 
@@ -291,11 +292,12 @@ def _epochs(recipe: Recipe, pictures: int, sentences: list[str]) -> int:
 
 def _problems(recipe: Recipe) -> list[str]:
     found = []
+    least_epochs = 0 if recipe.transfer else 1
     checks: dict[str, tuple[Any, bool, str]] = {
         "epochs": (
             recipe.epochs,
-            _whole(recipe.epochs, 0 if recipe.transfer else 1),
-            "a whole number of at least 1",
+            _whole(recipe.epochs, least_epochs),
+            f"a whole number of at least {least_epochs}",
         ),
         "batch_size": (
             recipe.batch_size,
@@ -319,8 +321,12 @@ def _problems(recipe: Recipe) -> list[str]:
         ),
         "learning_rate": (
             recipe.learning_rate,
-            recipe.learning_rate is None
-            or (_number(recipe.learning_rate) and 0 < recipe.learning_rate < math.inf),
+            recipe.learning_rate is None or _positive(recipe.learning_rate),
+            "a number above 0",
+        ),
+        "rescale": (
+            recipe.rescale,
+            recipe.rescale is None or _positive(recipe.rescale),
             "a number above 0",
         ),
         "early_stopping": (
@@ -330,8 +336,7 @@ def _problems(recipe: Recipe) -> list[str]:
         ),
         "budget_seconds": (
             recipe.budget_seconds,
-            recipe.budget_seconds is None
-            or (_number(recipe.budget_seconds) and 0 < recipe.budget_seconds < math.inf),
+            recipe.budget_seconds is None or _positive(recipe.budget_seconds),
             "seconds above 0",
         ),
         "class_weight": (
@@ -377,6 +382,10 @@ def _problems(recipe: Recipe) -> list[str]:
 
 def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _positive(value: Any) -> bool:
+    return _number(value) and 0 < value < math.inf
 
 
 def _whole(value: object, least: int) -> bool:

@@ -9,7 +9,13 @@ import numpy as np
 
 from tellapart.data.dataset import Dataset
 from tellapart.errors import UsageError
-from tellapart.models.backbones import DEFAULT_BACKBONE, backbone_names, get_backbone, is_backbone
+from tellapart.models.backbones import (
+    DEFAULT_BACKBONE,
+    backbone_names,
+    get_backbone,
+    is_backbone,
+    refuse_missing,
+)
 from tellapart.training.augmentation import choose_augmentation, parse_augmentation
 from tellapart.training.recipe import Recipe, check_options, settle_class_weight
 
@@ -46,6 +52,7 @@ def wants_transfer(dataset: Dataset, recipe_name: str, model: str | None) -> boo
         return True
     if recipe_name == "transfer":
         if model is not None:
+            refuse_missing(model)
             raise UsageError(
                 f"The recipe transfer needs a pretrained network, and '{model}' is not one. "
                 f"Expected one of {', '.join(backbone_names())}, or leave out --model."
@@ -71,11 +78,17 @@ def choose_transfer_recipe(
         UsageError: an unknown option, or a value out of range.
     """
     given = check_options(name, options)
+    if given.get("channels", 3) != 3:
+        raise UsageError(
+            f"{given['channels']} channels: a pretrained network looks at 3, and grey pictures are "
+            "made so by themselves. Leave out --channels, or train from scratch with "
+            "--model classic-64."
+        )
     backbone = get_backbone(given.pop("model", DEFAULT_BACKBONE), weights=given.get("weights"))
     why = (
         "as asked"
         if name == "transfer" or (options or {}).get("model")
-        else f"since they are photos, of about {_photo_side(dataset):,.0f} pixels a side"
+        else f"since these are photos, of about {_photo_side(dataset):,.0f} pixels a side"
     )
     sentences = [
         f"Transfer of {backbone.name}, {why}: the features that it learned on a million photos, "

@@ -72,8 +72,21 @@ def test_copies_across_parts(tmp_path: Path) -> None:
     save(tmp_path / "test" / "a" / "copy.jpg", jpeg(photo(2), 60))  # of train/a/2.jpg
     finding = topic(look(tmp_path), "copies across parts")
     assert finding.level == "warning"
-    assert finding.text == "1 of 21 test pictures have a copy in the training part."
+    assert finding.text == "1 of 21 test pictures has a copy in the training part."
     assert finding.items == ("test/a/copy.jpg",)
+
+
+def test_only_what_is_split_here_keeps_copies_on_one_side(tmp_path: Path) -> None:
+    for number in range(4):
+        for folder in ("whole", "parts/train", "parts/test"):
+            save(tmp_path / folder / "ab"[number % 2] / f"{number}.jpg", jpeg(photo(number)))
+    save(tmp_path / "whole" / "a" / "copy.jpg", jpeg(photo(2), 60))
+    whole = topic(look(tmp_path / "whole"), "copies")
+    assert whole.remedy == "Copies are kept on one side of the split."
+    parts = topic(look(tmp_path / "parts"), "copies")
+    assert parts.remedy == (
+        "The data's own parts stay as they are; what is split off them keeps copies on one side."
+    )
 
 
 def test_unreadable_and_ignored_files(photos: Path) -> None:

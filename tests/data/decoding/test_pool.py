@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +33,11 @@ def fragile() -> object:
             os.kill(os.getpid(), signal.SIGSEGV)
         if name == "hang":
             time.sleep(3600)
+        if name.startswith("at first"):
+            marker = Path(name.partition(" ")[2].partition(" ")[2])
+            if not marker.exists():
+                marker.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
         if name == "broken":
             raise ImageError(name, "is damaged")
         if name == "fault":
@@ -84,6 +91,47 @@ def test_a_hang_costs_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "SECONDS_A_PICTURE", 1.0)
     rows = make_rows(FRAGILE, [b"1", b"22", b"333"], ["one", "hang", "three"])
     assert lengths(list(rows)) == [1, "takes more than 60 seconds to decode", 3]
+
+
+def test_a_process_that_is_killed_once_costs_nothing(tmp_path: Path) -> None:
+    """The machine had been short of memory for a moment."""
+    rows = make_rows(FRAGILE, [b"1"], [f"at first {tmp_path / 'killed'}"])
+    assert lengths(list(rows)) == [1]
+
+
+class OneHolder:
+    """A lock that notes who holds it."""
+
+    def __init__(self) -> None:
+        self.lock, self.entered = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        self.entered += 1
+
+    def __exit__(self, *exception: object) -> None:
+        self.lock.release()
+
+
+def test_large_pictures_are_made_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = OneHolder()
+    monkeypatch.setattr(pool, "_one_large_at_a_time", holder)
+    large = encoded(Image.new("L", (8000, 5001), 7))  # 40,008,000 pixels
+    largest = encoded(Image.new("L", (8000, 5000), 9))
+    broken = large[: len(large) // 2]
+    raws = [jpeg(photo(1)), large, largest, broken]
+    rows = make_rows(pixel_maker(SPEC), raws, ["a", "b", "c", "d"])
+    assert holder.entered == 2
+    assert np.array_equal(rows[0], decode(raws[0], SPEC))
+    assert np.array_equal(rows[1], np.full(SPEC.shape, 7))
+    assert np.array_equal(rows[2], np.full(SPEC.shape, 9))
+    assert rows[3] == "is cut short (truncated)"
+
+
+def encoded(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
 
 
 def test_a_fault_of_our_own_is_shown() -> None:

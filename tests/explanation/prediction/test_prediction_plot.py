@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import keras
@@ -9,8 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tellapart.errors import TellapartError
 from tellapart.evaluation.plots.text import width
 from tellapart.explanation.prediction import PredictionTrace, prediction_trace
+from tellapart.explanation.prediction.files import (
+    JSON_NAME,
+    PNG_NAME,
+    next_trace_folder,
+    write_trace,
+)
 from tellapart.explanation.prediction.plot import draw_prediction, plot_prediction, wrapped
 from tellapart.models.classic import build_classic
 from tests.evaluation.pages import assert_readable, words
@@ -84,3 +92,29 @@ def test_words_are_wrapped_between_words() -> None:
     assert all(width(line, 9) <= 0.8 for line in lines)
     assert len(wrapped(text, 0.8, 9, most=2)) == 2
     assert wrapped("", 1, 9) == []
+
+
+@pytest.mark.parametrize("failing", [PNG_NAME, JSON_NAME])
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_trace_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, claimed: bool
+) -> None:
+    trace = prediction_trace(build_tiny(), PIXELS, ["first", "second"], picture="x.png")
+    replace = Path.replace
+
+    def refuse(path: Path, target: Path) -> Path:
+        if target.name == failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    folder = next_trace_folder(tmp_path, Path("x.png")) if claimed else tmp_path / "new"
+    with pytest.raises(TellapartError, match=f"Cannot write .*{failing}"):
+        write_trace(trace, folder, claimed=claimed)
+    assert not folder.exists()
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.txt").touch()
+    with pytest.raises(TellapartError, match=f"Cannot write .*{failing}"):
+        write_trace(trace, own)
+    assert [path.name for path in own.iterdir()] == ["mine.txt"]

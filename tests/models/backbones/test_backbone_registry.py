@@ -9,9 +9,15 @@ import keras
 import numpy as np
 import pytest
 
+from tellapart.cli.network import open_network
 from tellapart.data.cache import list_cache
 from tellapart.errors import ModelError, UsageError
-from tellapart.models.backbones import applications, backbone_names, get_backbone
+from tellapart.models.backbones import (
+    applications,
+    backbone_names,
+    efficientnet_lite,
+    get_backbone,
+)
 from tellapart.models.backbones.applications import APPLICATIONS
 
 
@@ -106,6 +112,34 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
     wrong.write_bytes(b"\x89HDF and no more")
     with pytest.raises(ModelError, match=r"weights .*wrong.weights.h5 do not fit mobilenetv3small"):
         get_backbone("mobilenetv3small", weights=wrong).keras((64, 64))
+
+
+def test_weights_that_do_not_fit_do_not_print_their_numbers(tmp_path: Path) -> None:
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(300)])
+    other.save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(ModelError) as caught:
+        get_backbone("mobilenetv3small", weights=tmp_path / "other.weights.h5").keras((64, 64))
+    assert "do not fit mobilenetv3small without its last layer: " in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("name", ["mobilenetv2", "efficientnet-lite1"])
+def test_layers_can_be_looked_at_without_weights(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(*args: Any, **options: Any) -> None:
+        raise AssertionError("weights were asked for")
+
+    monkeypatch.setattr(keras.utils, "get_file", absent)
+    monkeypatch.setattr(efficientnet_lite, "read_weights", absent)
+    network = open_network(name, "64", None, 3, pretrained=False)
+    # The backbone's, and a weight of each of 1,280 features and a bias for each of 3 classes.
+    assert network.count_params() == get_backbone(name).parameters + 3 * (1280 + 1)
+
+
+def test_convnext_is_refused_with_its_reason() -> None:
+    with pytest.raises(UsageError, match="cannot write the grouped convolutions of ConvNeXt as O"):
+        get_backbone("convnexttiny")
 
 
 def test_a_graph_is_made_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:

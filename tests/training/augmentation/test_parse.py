@@ -65,9 +65,9 @@ def test_every_operation_has_a_usual_strength_that_does_something() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("rotat", "unknown operation 'rotat', Did you mean 'rotate'? expected flip, shift,"),
-        ("RandomFlp", "Did you mean 'RandomFlip'?"),
-        ("lihgt", "Did you mean 'light'?"),
+        ("rotat", "unknown operation 'rotat' (did you mean 'rotate'?), expected flip, shift,"),
+        ("RandomFlp", "(did you mean 'RandomFlip'?)"),
+        ("lihgt", "(did you mean 'light'?)"),
         ("", "unknown operation '', expected flip"),
         ("flip,", "unknown operation '', expected flip"),
         ("flip=sideways", "flip is 'sideways', expected none or horizontal or vertical or both"),

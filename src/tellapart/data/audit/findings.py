@@ -250,8 +250,8 @@ def _across_parts(looked: _Looked) -> Iterator[Finding]:
             yield Finding(
                 "copies across parts",
                 "warning",
-                f"{shared.sum():,} of {inside.sum():,} {part} pictures have a copy in the "
-                "training part.",
+                f"{shared.sum():,} of {inside.sum():,} {part} pictures "
+                f"{'has' if shared.sum() == 1 else 'have'} a copy in the training part.",
                 "What is measured on them is memory, not skill.",
                 looked.names(shared),
             )
@@ -310,13 +310,19 @@ def _copies(looked: _Looked) -> Iterator[Finding]:
         "note",
         f"{count(spare, 'picture is a copy', 'pictures are copies')} of another one "
         f"(pairs within a class: {said}).",
-        "Copies are kept on one side of the split.",
+        _remedy_for_copies(looked.dataset),
         tuple(
             f"{looked.dataset.paths[copies.first[k]]} = {looked.dataset.paths[copies.second[k]]} "
             f"({KINDS[copies.kinds[k]]}, {copies.similarities[k]:.3f})"
             for k in order
         ),
     )
+
+
+def _remedy_for_copies(dataset: Dataset) -> str:
+    if (dataset.parts == UNASSIGNED).all():
+        return "Copies are kept on one side of the split."
+    return "The data's own parts stay as they are; what is split off them keeps copies on one side."
 
 
 _PAIRS = {

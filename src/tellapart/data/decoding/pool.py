@@ -34,7 +34,8 @@ def make_rows(maker: Maker, raws: Sequence[bytes], names: Sequence[str]) -> list
     """Makes a row of each picture, in another process. Safe to call from several threads.
 
     As many processes are used as threads call at once; they are kept for the next call, and end
-    with this process. A picture with which the decoder crashes or hangs costs no other one.
+    with this process. A picture with which the decoder crashes or hangs costs no other one. Very
+    large pictures are decoded one at a time (`images.LARGE_PIXELS`).
 
     Args:
         maker: what to make.
@@ -48,16 +49,35 @@ def make_rows(maker: Maker, raws: Sequence[bytes], names: Sequence[str]) -> list
         TellapartError: decoding processes cannot be started.
     """
     try:
-        return _ask(maker, raws, names)
-    except _LostError as lost:
-        if len(raws) == 1:
-            return [lost.reason]
-    # One of them is to blame: each for itself.
+        rows = _ask(maker, raws, names)
+    except _LostError:  # one of them is to blame, or none: each for itself
+        rows = [_try_twice(maker, raw, name) for raw, name in zip(raws, names, strict=True)]
     return [
-        row
-        for raw, name in zip(raws, names, strict=True)
-        for row in make_rows(maker, [raw], [name])
+        _make_alone(maker, raws[place], names[place]) if row is None else row
+        for place, row in enumerate(rows)
     ]
+
+
+def _try_twice(maker: Maker, raw: bytes, name: str) -> Rows | str | None:
+    """The first time, the machine may have been asleep or short of memory."""
+    for last in (False, True):
+        try:
+            return _ask(maker, [raw], [name])[0]
+        except _LostError as lost:
+            if last:
+                return lost.reason
+    raise AssertionError("unreachable")
+
+
+def _make_alone(maker: Maker, raw: bytes, name: str) -> Rows | str:
+    """Makes the row of a large picture while no other one of them is in memory."""
+    with _one_large_at_a_time:
+        try:
+            row = _ask(maker, [raw], [name], alone=True)[0]
+        except _LostError as lost:
+            return lost.reason
+    assert row is not None  # noqa: S101 (nothing is put off when it is alone)
+    return row
 
 
 class _LostError(Exception):
@@ -68,14 +88,17 @@ class _LostError(Exception):
         self.reason = reason
 
 
-def _ask(maker: Maker, raws: Sequence[bytes], names: Sequence[str]) -> list[Rows | str]:
+def _ask(
+    maker: Maker, raws: Sequence[bytes], names: Sequence[str], *, alone: bool = False
+) -> list[Rows | str | None]:
+    """Returns rows, reasons, and None for large pictures, which are made when they are `alone`."""
     try:
         process = _idle.pop()
     except IndexError:
         process = _Decoder()
     answered = False
     try:
-        rows = process.ask(maker, raws, names)
+        rows = process.ask(maker, raws, names, alone=alone)
         answered = True
         return rows
     finally:
@@ -111,13 +134,16 @@ class _Decoder:
                 "enough memory, and may this user start more processes?"
             ) from None
 
-    def ask(self, maker: Maker, raws: Sequence[bytes], names: Sequence[str]) -> list[Rows | str]:
+    def ask(
+        self, maker: Maker, raws: Sequence[bytes], names: Sequence[str], *, alone: bool
+    ) -> list[Rows | str | None]:
         """Sends pictures and waits for their rows."""
         head = {
             "function": maker.function,
             "arguments": dict(maker.arguments),
             "sizes": list(map(len, raws)),
             "names": list(names),
+            "alone": alone,
         }
         # One picture's time for all: it is there for the one that hangs, and most take no time.
         watch = threading.Timer(SECONDS_A_PICTURE, self._give_up)
@@ -145,16 +171,20 @@ class _Decoder:
                 stream.close()
 
 
-def _rows(answer: dict[str, Any], content: bytes, maker: Maker, count: int) -> list[Rows | str]:
+def _rows(
+    answer: dict[str, Any], content: bytes, maker: Maker, count: int
+) -> list[Rows | str | None]:
     if "fault" in answer:
         raise RuntimeError(f"In a decoding process:\n{answer['fault']}")
-    failures = {int(place): str(reason) for place, reason in answer["failures"].items()}
-    made = iter(np.frombuffer(content, maker.dtype).reshape(count - len(failures), *maker.shape))
-    return [failures[place] if place in failures else next(made) for place in range(count)]
+    unmade = {int(place): reason for place, reason in answer["unmade"].items()}
+    made = iter(np.frombuffer(content, maker.dtype).reshape(count - len(unmade), *maker.shape))
+    return [unmade[place] if place in unmade else next(made) for place in range(count)]
 
 
 _idle: list[_Decoder] = []
 """Appending to a list and taking from it are atomic."""
+
+_one_large_at_a_time = threading.Lock()
 
 
 def end_idle() -> None:

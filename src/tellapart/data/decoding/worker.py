@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import traceback
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from tellapart.data.decoding.frames import read_frame, write_frame
 from tellapart.data.decoding.maker import Make, Maker
 from tellapart.errors import ImageError
+from tellapart.images import LargeImageError, refusing_large
 
 
 def main() -> None:
@@ -29,8 +31,8 @@ def main() -> None:
         except EOFError:
             return
         try:
-            failures, rows = _make(head, content)
-            answer: tuple[dict[str, Any], list[memoryview]] = ({"failures": failures}, rows)
+            unmade, rows = _make(head, content)
+            answer: tuple[dict[str, Any], list[memoryview]] = ({"unmade": unmade}, rows)
         except Exception:  # a fault of our own: the parent shows it
             answer = {"fault": traceback.format_exc()}, []
         try:
@@ -39,20 +41,27 @@ def main() -> None:
             return
 
 
-def _make(head: dict[str, Any], content: bytes) -> tuple[dict[str, str], list[memoryview]]:
-    """Returns reasons by place in the request, and the rows of the other pictures in order."""
+def _make(head: dict[str, Any], content: bytes) -> tuple[dict[str, str | None], list[memoryview]]:
+    """Returns what has no row, by place in the request, and the rows of the others in order.
+
+    The former is a reason, or None for a large picture that is to come again, alone.
+    """
     make = _load(head["function"], json.dumps(head["arguments"]))
-    failures: dict[str, str] = {}
+    unmade: dict[str, str | None] = {}
     rows: list[memoryview] = []
     start = 0
     for place, (size, name) in enumerate(zip(head["sizes"], head["names"], strict=True)):
         raw = content[start : start + size]
         start += size
         try:
-            rows.append(np.ascontiguousarray(make(raw, name)).reshape(-1).view(np.uint8).data)
+            with nullcontext() if head["alone"] else refusing_large():
+                row = make(raw, name)
+            rows.append(np.ascontiguousarray(row).reshape(-1).view(np.uint8).data)
+        except LargeImageError:
+            unmade[str(place)] = None
         except ImageError as error:
-            failures[str(place)] = error.reason
-    return failures, rows
+            unmade[str(place)] = error.reason
+    return unmade, rows
 
 
 @lru_cache(maxsize=8)

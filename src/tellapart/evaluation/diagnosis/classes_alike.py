@@ -69,7 +69,7 @@ def classes_alike(facts: TrainingFacts) -> tuple[Diagnosis, ...]:
     the pair is told apart correctly (r_A + r_B) / 2 of the time, with the standard error
     sqrt(e_A² + e_B²) / 2. That mean does not depend on how many pictures either has.
     """
-    if facts.confusion is None:
+    if facts.confusion is None or len(facts.history) == 1:  # one epoch tells hardly any apart
         return ()
     found = sorted(_alike(facts.confusion), key=lambda pair: -(pair.a_for_b + pair.b_for_a))
     return tuple(_describe(facts, pair) for pair in found[:MOST])

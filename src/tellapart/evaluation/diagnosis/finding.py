@@ -14,6 +14,10 @@ Topic = Literal[
 ]  # fmt: skip
 
 
+AGAIN = "train again"
+"""The words of a remedy end so where its command is that of the training itself, unchanged."""
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """One thing to know about a training.

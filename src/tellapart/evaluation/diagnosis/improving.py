@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tellapart.data.wording import count
 from tellapart.evaluation.diagnosis.commands import Remedies, train_again
 from tellapart.evaluation.diagnosis.curves import both_losses, has_room, held_out, still_falls
 from tellapart.evaluation.diagnosis.facts import TrainingFacts
@@ -68,7 +69,7 @@ def _end(facts: TrainingFacts) -> str:
     if facts.reason == "interrupted":
         return facts.of_epochs(f"When Ctrl-C ended training in epoch {done} of {planned},")
     if facts.recipe["budget_seconds"] is not None:
-        return facts.of_epochs(f"When the budget was used up, after {done} epochs,")
+        return facts.of_epochs(f"When the budget was used up, after {count(done, 'epoch')},")
     return facts.of_epochs(f"When training ended, after epoch {done},")
 
 

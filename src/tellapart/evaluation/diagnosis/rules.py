@@ -45,6 +45,7 @@ EXPLAINS: dict[str, set[str]] = {
     "imbalance ignored": {"chance level"},
     "chance level": {
         "overfitting", "underfitting", "class never predicted", "two classes alike",
+        "still improving", "test part too small",
     },
     "still improving": {"underfitting"},
 }  # fmt: skip

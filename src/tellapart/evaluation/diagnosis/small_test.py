@@ -5,7 +5,7 @@ from __future__ import annotations
 from tellapart.evaluation.diagnosis.commands import Remedies, train_again
 from tellapart.evaluation.diagnosis.facts import TrainingFacts
 from tellapart.evaluation.diagnosis.finding import Diagnosis, Level, percent, points
-from tellapart.results import wilson_interval
+from tellapart.results import Interval, wilson_interval
 
 WIDE, VERY_WIDE = 0.1, 0.2
 """Widths of the 95% interval that are noted and warned of. In ten points most improvements vanish,
@@ -29,14 +29,22 @@ def small_test_part(facts: TrainingFacts) -> tuple[Diagnosis, ...]:
     width = accuracy.high - accuracy.low
     if width <= WIDE:
         return ()
-    needed = pictures_for(accuracy.value, HALF_WIDTH)
+    needed = pictures_for(nearest_to_half(accuracy), HALF_WIDTH)
     text = (
         f"With {accuracy.count:,} test pictures the accuracy of {percent(accuracy.value)} may be "
         f"anything from {percent(accuracy.low)} to {percent(accuracy.high)} (95% interval, "
-        f"{points(width)} wide). For 2 points either way it takes about {needed:,} test pictures."
+        f"{points(width)} wide). For 2 points either way it takes up to {needed:,} test pictures."
     )
     level: Level = "warning" if width > VERY_WIDE else "note"
     return (Diagnosis("test part too small", level, text, _remedies(facts, needed)),)
+
+
+def nearest_to_half(accuracy: Interval) -> float:
+    """The share within the interval that takes the most pictures to measure.
+
+    The measured share itself would promise too much: with 2 of 2 right, that of 100%.
+    """
+    return min(max(0.5, accuracy.low), accuracy.high)
 
 
 def pictures_for(share: float, half_width: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -38,17 +39,33 @@ def next_trace_folder(run: Path, picture: Path) -> Path:
     return RunFolder.create(picture.stem, parent=run / TRACES).path
 
 
-def write_trace(trace: PredictionTrace, folder: Path) -> None:
-    """Writes both files; the folder is made if need be.
+def write_trace(trace: PredictionTrace, folder: Path, *, claimed: bool = False) -> None:
+    """Writes both files, or leaves nothing new; the folder is made if need be.
+
+    Args:
+        trace: of one picture.
+        folder: where to write.
+        claimed: whether the folder was made for this trace, by `next_trace_folder`.
 
     Raises:
         TellapartError: they cannot be written.
     """
     from tellapart.explanation.prediction.plot import plot_prediction
 
+    page, numbers = folder / PNG_NAME, folder / JSON_NAME
+    before = {path for path in (folder, page, numbers) if os.path.lexists(path)}
+    if claimed:
+        before = set()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(folder, error) from error
-    write_json(folder / JSON_NAME, trace.to_json())
-    plot_prediction(trace, folder / PNG_NAME)
+        plot_prediction(trace, page)
+        write_json(numbers, trace.to_json())
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            for path in {page, numbers} - before:
+                path.unlink(missing_ok=True)
+            if folder not in before:
+                folder.rmdir()
+        if isinstance(error, OSError):
+            raise write_error(folder, error) from error
+        raise

@@ -5,7 +5,7 @@ pixels should look like, which becomes the first layers of the network. The ONNX
 Keras's own export in a process of its own, so that the one that asks never imports TensorFlow,
 and is kept in the cache.
 
-All are here but ConvNeXt, which Keras 3.15 cannot write as ONNX.
+All are here but ConvNeXt, whose grouped convolutions Keras 3.15 cannot write as ONNX.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 
 from tellapart.data.cache import building, discard, entry_folder, read_index
 from tellapart.errors import ModelError, UsageError
+from tellapart.models.keras_words import first_sentence
 
 Preprocessing = Literal["none", "-1..1", "bgr", "standardised"]
 """What a network wants pixels to be: "none", 0..255, since it scales them itself; "bgr", blue,
@@ -42,6 +43,9 @@ VERSION = 1
 """Raised when the features of the same picture would change."""
 
 EXPORT_TIMEOUT_SECONDS = 1800
+
+IMAGENET = "imagenet"
+"""What Keras calls the weights that it downloads once."""
 
 
 @dataclass(frozen=True)
@@ -134,13 +138,13 @@ def key(name: str, weights: Path | None) -> str:
     return f"{name}/{digest[:16]}/keras-{version('keras')}/{VERSION}"
 
 
-def build_keras(name: str, input_shape: tuple[int, int, int], *, weights: Path | None) -> Any:
+def build_keras(name: str, input_shape: tuple[int, int, int], *, weights: Path | str | None) -> Any:
     """Builds a network with its preprocessing in front and its last layer left out.
 
     Args:
         name: a key of `APPLICATIONS`.
         input_shape: height, width, 3 of the uint8 pixels it will be given.
-        weights: a file; None: those of ImageNet, which Keras downloads once.
+        weights: a file; IMAGENET; None: random ones.
 
     Returns:
         A `keras.Model`, (batch, height, width, 3) uint8 pixels to (batch, features) float32.
@@ -160,22 +164,22 @@ def build_keras(name: str, input_shape: tuple[int, int, int], *, weights: Path |
     try:
         network = function(
             include_top=False,
-            weights="imagenet" if weights is None else str(weights),
+            weights=None if weights is None else str(weights),
             input_tensor=_preprocess(pixels, application.preprocessing),
             input_shape=input_shape,
             pooling="avg",
             **options,
         )
     except Exception as error:  # Keras raises almost anything for a download or a wrong file
-        reason = str(error).strip() or type(error).__name__
-        if weights is None:
+        reason = first_sentence(error)
+        if weights == IMAGENET:
             raise ModelError(
                 f"The ImageNet weights of {name} could not be downloaded: {reason}. Try again "
                 "with a network connection, give a file of weights, or take efficientnet-lite0, "
                 "whose weights are installed with tellapart."
             ) from error
         raise ModelError(
-            f"The weights {weights} do not fit {name} without its last layer: {reason}"
+            f"The weights {weights} do not fit {name} without its last layer: {reason}."
         ) from error
     model = keras.Model(pixels, network.output, name=application.function.lower())
     return _without_normalization_layers(model)
@@ -290,12 +294,12 @@ def _export(name: str, input_shape: tuple[int, int, int], weights: Path | None, 
     """Writes the ONNX file; runs in the new process."""
     import onnx
 
-    from tellapart.export.onnx import BATCH, INPUT
-    from tellapart.export.onnx import _convert as convert
+    from tellapart.export.onnx import BATCH, INPUT, convert
 
     with tempfile.TemporaryDirectory(prefix="tellapart-") as folder:
         converted = convert(
-            build_keras(name, input_shape, weights=weights), Path(folder) / "network.onnx"
+            build_keras(name, input_shape, weights=weights or IMAGENET),
+            Path(folder) / "network.onnx",
         )
     graph = converted.graph
     renamed = {graph.input[0].name: INPUT, graph.output[0].name: "features"}

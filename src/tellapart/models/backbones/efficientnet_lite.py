@@ -278,13 +278,13 @@ def _norm(weights: Weights, convolution: Convolution) -> list[npt.NDArray[np.flo
 # --- Keras --------------------------------------------------------------------------------------
 
 
-def build_keras(name: str, input_shape: tuple[int, int, int], weights: Weights) -> Any:
+def build_keras(name: str, input_shape: tuple[int, int, int], weights: Weights | None) -> Any:
     """Builds a variant as a Keras network whose every layer can be trained.
 
     Args:
         name: a key of `VARIANTS`.
         input_shape: height, width, 3 of the uint8 pixels it will be given.
-        weights: what `read_weights` returned.
+        weights: what `read_weights` returned; None: random ones.
 
     Returns:
         A `keras.Model`, (batch, height, width, 3) uint8 pixels 0..255 to (batch, 1280) float32.
@@ -308,7 +308,8 @@ def build_keras(name: str, input_shape: tuple[int, int, int], weights: Weights) 
     pooled = layers.GlobalAveragePooling2D(name="average")(x)
     features = keras.ops.sqrt(pooled + ROOT_OFFSET)
     model = keras.Model(pixels, features, name=name.replace("-", "_"))
-    _set_weights(model, name, weights)
+    if weights is not None:
+        _set_weights(model, name, weights)
     return model
 
 

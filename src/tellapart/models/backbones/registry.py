@@ -29,7 +29,7 @@ class Backbone:
         parameters: how many weights it has.
         key: identifies architecture, weights and version: equal keys mean equal features.
         onnx_builder: (height, width, 3) to the content of an ONNX file.
-        keras_builder: (height, width, 3) to a `keras.Model`.
+        keras_builder: (height, width, 3), and whether with its weights, to a `keras.Model`.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Backbone:
     parameters: int
     key: str
     onnx_builder: Callable[[Shape], bytes] = field(compare=False, repr=False)
-    keras_builder: Callable[[Shape], Any] = field(compare=False, repr=False)
+    keras_builder: Callable[[Shape, bool], Any] = field(compare=False, repr=False)
 
     def onnx(self, image_size: tuple[int, int]) -> bytes:
         """Returns the network as the content of an ONNX file.
@@ -56,13 +56,17 @@ class Backbone:
         """
         return self.onnx_builder(self._shape(image_size))
 
-    def keras(self, image_size: tuple[int, int]) -> Any:
+    def keras(self, image_size: tuple[int, int], *, pretrained: bool = True) -> Any:
         """Returns the same function as a `keras.Model` whose layers can be trained further.
+
+        Args:
+            image_size: height and width of the pictures, in pixels.
+            pretrained: False leaves its weights random, where only its layers are looked at.
 
         Raises:
             ModelError, MissingDependencyError: see `onnx`.
         """
-        return self.keras_builder(self._shape(image_size))
+        return self.keras_builder(self._shape(image_size), pretrained)
 
     def _shape(self, image_size: tuple[int, int]) -> Shape:
         height, width = image_size
@@ -85,6 +89,20 @@ def is_backbone(name: str) -> bool:
     return _plain(name) in map(_plain, backbone_names())
 
 
+def refuse_missing(name: str) -> None:
+    """Says why a network that Keras has is none of `backbone_names()`.
+
+    Raises:
+        UsageError: it is ConvNeXt.
+    """
+    if _plain(name).startswith("convnext"):
+        raise UsageError(
+            f"{name} is not among the pretrained networks: the classifier file is an ONNX file, "
+            "and Keras cannot write the grouped convolutions of ConvNeXt as ONNX. Take another, "
+            "such as efficientnetv2s, efficientnetb0, resnet50 or mobilenetv3large."
+        )
+
+
 def get_backbone(name: str, *, weights: str | Path | None = None) -> Backbone:
     """Returns a pretrained network; nothing is read yet.
 
@@ -100,6 +118,7 @@ def get_backbone(name: str, *, weights: str | Path | None = None) -> Backbone:
     spelled = {_plain(known): known for known in backbone_names()}
     known = spelled.get(_plain(name))
     if known is None:
+        refuse_missing(name)
         close = did_you_mean(_plain(name), list(spelled))
         raise UsageError(
             f"Unknown backbone '{name}'.{close} Expected one of {', '.join(backbone_names())}."
@@ -134,8 +153,15 @@ def _lite_onnx(name: str, shape: Shape) -> bytes:
     return efficientnet_lite.build_onnx(name, shape, efficientnet_lite.read_weights(name))
 
 
-def _lite_keras(name: str, shape: Shape) -> Any:
-    return efficientnet_lite.build_keras(name, shape, efficientnet_lite.read_weights(name))
+def _lite_keras(name: str, shape: Shape, pretrained: bool) -> Any:
+    weights = efficientnet_lite.read_weights(name) if pretrained else None
+    return efficientnet_lite.build_keras(name, shape, weights)
+
+
+def _application_keras(name: str, weights: Path | None, shape: Shape, pretrained: bool) -> Any:
+    if not pretrained:
+        return applications.build_keras(name, shape, weights=None)
+    return applications.build_keras(name, shape, weights=weights or applications.IMAGENET)
 
 
 def _application(name: str, weights: str | Path | None) -> Backbone:
@@ -150,5 +176,5 @@ def _application(name: str, weights: str | Path | None) -> Backbone:
         parameters=application.parameters,
         key=key,
         onnx_builder=partial(applications.build_onnx, name, weights=file, key=key),
-        keras_builder=partial(applications.build_keras, name, weights=file),
+        keras_builder=partial(_application_keras, name, file),
     )

@@ -9,7 +9,12 @@ from tellapart.models.head import Head
 
 
 def build_transfer_model(
-    backbone: Backbone, image_size: tuple[int, int], classes: int, *, head: Head | None = None
+    backbone: Backbone,
+    image_size: tuple[int, int],
+    classes: int,
+    *,
+    head: Head | None = None,
+    pretrained: bool = True,
 ) -> Any:
     """Puts a linear layer with softmax behind a backbone.
 
@@ -22,6 +27,7 @@ def build_transfer_model(
         image_size: height and width of the pictures, in pixels.
         classes: how many there are.
         head: the weights of the last layer; None: random ones, until `set_head`.
+        pretrained: False leaves the backbone's weights random too.
 
     Returns:
         A `keras.Model`, (batch, height, width, 3) uint8 pixels 0..255 to (batch, classes) float32
@@ -34,7 +40,7 @@ def build_transfer_model(
     from tellapart.models.backend import import_keras
 
     keras = import_keras()
-    features = backbone.keras(image_size)
+    features = backbone.keras(image_size, pretrained=pretrained)
     output = keras.layers.Dense(classes, activation="softmax", name="output")
     model = keras.Model(features.input, output(features.output), name=features.name)
     if head is not None:

@@ -40,6 +40,9 @@ MATRIX_SIDE = 1000
 LEVELS = 10
 """Shades of a cell, beside none."""
 
+LONGEST_UPRIGHT = 2
+"""Characters of a class name that fit above a column without being turned."""
+
 # Of Okabe and Ito (2008), in the middle between light and dark, so that both pages show them.
 _RIGHT, _WRONG = (0x2B, 0x8C, 0xC9), (0xE0, 0x6A, 0x10)
 
@@ -99,6 +102,7 @@ def confusion(record: RunRecord, pictures: Pictures | NoPictures) -> dict[str, A
     piles, why_not = _piles(record, pictures, wanted)
     return {
         "names": names,
+        "short_names": max(map(len, names)) <= LONGEST_UPRIGHT,
         "rows": _rows(matrix, names, piles) if table else [],
         "picture": None if table else matrix_picture(matrix),
         "pairs": [

@@ -24,6 +24,8 @@ _FILES = (
     (runs.TRACE_JSON, "the data flow"),
     (runs.PREDICTION_TRACE_JSON, "the picture that was followed"),
     (runs.EVENTS_JSONL, "what happened, with the time"),
+    (runs.MODEL_CARD, "what the classifier can do and what not, to go with it"),
+    (f"{runs.PLOTS}/", "curves, confusion, samples and mistakes as pictures"),
 )
 
 
@@ -63,7 +65,7 @@ def reproduce(record: RunRecord, pictures: Pictures | NoPictures) -> dict[str, A
         ),
         "repeats": _repeats(record),
         "parity": _parity(info.get("parity")),
-        "files": [(name, about) for name, about in _FILES if (record.folder.path / name).is_file()],
+        "files": [(name, about) for name, about in _FILES if (record.folder.path / name).exists()],
     }
 
 

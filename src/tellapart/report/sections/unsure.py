@@ -23,7 +23,7 @@ def unsure(record: RunRecord, pictures: Pictures | NoPictures) -> dict[str, Any]
         raise AbsentError('This run has no rule for "unsure": its evaluation.json has none.')
     return {
         "rule": found["rule"],
-        "threshold": _threshold(found["rule"]["threshold"]),
+        "rule_in_words": _in_words(found["rule"]["threshold"], record),
         "answered": _share(found["answered"]),
         "right": _share(found["right"]),
         "curve": _chart(found),
@@ -35,12 +35,14 @@ def unsure(record: RunRecord, pictures: Pictures | NoPictures) -> dict[str, Any]
     }
 
 
-def _threshold(value: float) -> str:
-    if value <= 0:
-        return "every answer is given"
-    if value > 1:
+def _in_words(threshold: float, record: RunRecord) -> str:
+    if threshold > 1:
         return "no answer is given: all are unsure"
-    return f"an answer is given from a probability of {figure(value)} on"
+    given = f"an answer is given from a probability of {figure(threshold)} on"
+    if threshold <= 0:
+        given = "every answer is given"
+    tells = (record.evaluation.get("novelty") or {}).get("rule")
+    return given + (", unless the picture is called unknown" if tells else "")
 
 
 def _share(share: Mapping[str, Any]) -> dict[str, str] | None:

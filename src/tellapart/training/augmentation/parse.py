@@ -78,7 +78,9 @@ def _operation(item: str) -> tuple[str, Any]:
         if given.lower() in PRESETS:
             raise ValueError(f"'{given}' stands first in a list, or alone")
         hint = did_you_mean(given, [*USUAL, *_KERAS, *PRESETS])
-        raise ValueError(f"unknown operation '{given}',{hint} expected {', '.join(USUAL)}")
+        if hint:
+            hint = f" (d{hint.removeprefix(' D')})"
+        raise ValueError(f"unknown operation '{given}'{hint}, expected {', '.join(USUAL)}")
     return name, _strength(name, value.lower(), in_our_units) if equals else usual
 
 
