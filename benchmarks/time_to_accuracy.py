@@ -2,11 +2,13 @@
 
     python benchmarks/time_to_accuracy.py cifar10 --runs 3
     python benchmarks/time_to_accuracy.py mnist --runs 3
+    python benchmarks/time_to_accuracy.py fashion-mnist --runs 3
 
 For each seed in turn: opponents/plain_keras.py as it is; `tellapart train --recipe fast --epochs 1`
 ("short"), which is to be at least as good; and `tellapart train --recipe fast --budget B` ("equal
 time") with B so that the whole command takes no longer than the whole script did. All read the same
-`.tar.gz`; our cache is empty in every run. "fit" is training alone, the compilation of the network
+`.tar.gz`, or for Fashion-MNIST (on which nothing was tuned) the same `.npz`, made before from the
+catalog's; our cache is empty in every run. "fit" is training alone, the compilation of the network
 included. The test part is evaluated once a run, by either; no setting was chosen by it.
 """
 
@@ -22,7 +24,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 import processes
+import tellapart
+from tellapart.data.dataset import PARTS
 from tellapart.runs import describe_machine, describe_versions
 
 HERE = Path(__file__).resolve().parent
@@ -85,18 +91,47 @@ def report(rows: list[Row]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The recipe fast against the textbook's script.")
-    parser.add_argument("data", choices=("mnist", "cifar10"))
+    parser.add_argument("data", choices=("mnist", "cifar10", "fashion-mnist"))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--results", type=Path, default=HERE / "results")
     arguments = parser.parse_args()
-    data = DATA / f"{arguments.data}.tar.gz"
+    with tempfile.TemporaryDirectory() as folder:
+        data = DATA / f"{arguments.data}.tar.gz"
+        if not data.exists():
+            data = write_arrays(arguments.data, Path(folder))
+        rows = measure(data, arguments.runs)
+    report(rows)
+    with (arguments.results / f"time_to_accuracy_{arguments.data}.csv").open("w") as stream:
+        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+
+
+def write_arrays(name: str, folder: Path) -> Path:
+    """Writes a data set of the catalog as `.npz`, for the script and for us."""
+    dataset = tellapart.load(name)
+    pixels = np.stack([np.asarray(dataset.source.read(i)) for i in range(len(dataset))])
+    test = dataset.parts == PARTS.index("test")
+    path = folder / f"{name}.npz"
+    np.savez(
+        path,
+        x_train=pixels[~test],
+        y_train=dataset.labels[~test],
+        x_test=pixels[test],
+        y_test=dataset.labels[test],
+    )
+    return path
+
+
+def measure(data: Path, runs: int) -> list[Row]:
     rows: list[Row] = []
 
     def add(who: str, seed: int, row: Row) -> None:
         rows.append({"who": who, "seed": seed, **row})
         print(rows[-1], flush=True)
 
-    for seed in range(arguments.runs):
+    for seed in range(runs):
         theirs = run_theirs(data, seed)
         add("plain keras", seed, theirs)
         short, beside = run_ours(data, seed, ["--epochs", "1"])
@@ -104,12 +139,7 @@ def main() -> None:
         budget = float(theirs["seconds"]) - beside
         equal, _ = run_ours(data, seed, ["--budget", f"{budget:.1f}s"])
         add("equal time", seed, equal)
-    report(rows)
-    with (arguments.results / f"time_to_accuracy_{arguments.data}.csv").open("w") as stream:
-        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    return rows
 
 
 if __name__ == "__main__":

@@ -232,7 +232,7 @@ def _plan(
         import_keras(backend)
     resolved = registry.resolve(model) if model is not None else None
     options = {**options, "model": named}
-    if wants_fast(recipe_name, named):
+    if wants_fast(dataset, recipe_name, named):
         recipe, why = choose_fast_recipe(dataset, recipe_name, options=options)
     else:
         shape = None if resolved is None else registry.fixed_input_shape(resolved)

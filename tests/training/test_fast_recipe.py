@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ def made(count: int, side: int = 8, channels: int = 1) -> ta.Dataset:
     ("pictures", "batch", "epochs", "validation"),
     [
         (100, 32, 60, 0.2),  # 64 are trained on: 2 updates an epoch, and 60 epochs at most
-        (3_200, 51, 20, 0.2),  # 2,048: 51 a batch, 41 updates an epoch, 800 / 41
+        (6_400, 51, 10, 0.2),  # 4,096: 51 a batch, 81 updates an epoch, 800 / 81
         (60_000, 500, 10, 0.1),  # 43,200: 87 updates an epoch
     ],
 )
@@ -53,17 +54,41 @@ def test_large_pictures_are_made_smaller() -> None:
 
 
 def test_who_wants_it() -> None:
-    assert wants_fast("fast", None)
-    assert wants_fast("fast", "fast")
-    assert wants_fast("auto", "fast")
-    assert not wants_fast("auto", None)
-    assert not wants_fast("classic", "fast")  # that network, trained by the textbook
+    tiny, small, mixed = made(10, side=15), made(10, side=16), of_mixed_sizes()
+    assert wants_fast(tiny, "fast", None)
+    assert wants_fast(tiny, "fast", "fast")
+    assert wants_fast(tiny, "auto", "fast")
+    assert not wants_fast(tiny, "auto", None)
+    assert wants_fast(small, "auto", None)
+    assert wants_fast(mixed, "auto", None)
+    assert not wants_fast(small, "auto", "classic-28")
+    assert not wants_fast(small, "classic", None)
+    assert not wants_fast(small, "classic", "fast")  # that network, trained by the textbook
     with pytest.raises(UsageError) as caught:
-        wants_fast("fast", "classic-32")
+        wants_fast(small, "fast", "classic-32")
     assert str(caught.value) == (
         "The recipe fast is for the network of that name, and 'classic-32' is another one. Leave "
         "out --recipe or --model."
     )
+
+
+def of_mixed_sizes() -> ta.Dataset:
+    dataset = made(10)
+    return replace(dataset, sizes=tuple((20 + n, 30, 3) for n in range(10)))
+
+
+def test_it_says_why() -> None:
+    def why(dataset: ta.Dataset, name: str = "auto", **options: object) -> str:
+        return choose_fast_recipe(dataset, name, options=options)[1]
+
+    assert why(made(10, side=28)).startswith("Network fast, since the pictures are 28x28.")
+    assert why(of_mixed_sizes()).startswith(
+        "Network fast, since the pictures are small and differ in size."
+    )
+    assert why(made(10), model="fast").startswith("Network fast, as asked.")
+    rate = "The learning rate is for conv-muon, which takes 0.12 by itself."
+    assert rate in why(made(10), learning_rate=0.001)
+    assert rate not in why(made(10), learning_rate=0.001, optimizer="adam")
 
 
 def test_digits_from_the_first_pixel_to_the_file(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ class FromScratch:
         trainer.predict(self.model, self.pixels, some)
         seconds = (time.monotonic() - began) / len(some)
         # Each test picture is predicted, and most once more from its raw file, to prove the export.
-        looks = 3 * len(parts.test) + min(LEARNED_FROM, len(parts.train))
+        looks = 2 * len(parts.test) + min(LEARNED_FROM, len(parts.train))
         finishing = (
             FINISHING_SECONDS
             + FINISHING_SECONDS_PER_WEIGHT * self.parameters

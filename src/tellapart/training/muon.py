@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tellapart.training.recipe import MUON_LEARNING_RATE
+
 
 @keras.saving.register_keras_serializable(package="tellapart")
 class ConvMuon(keras.optimizers.Muon):  # type: ignore[misc]
@@ -29,7 +31,7 @@ class ConvMuon(keras.optimizers.Muon):  # type: ignore[misc]
 
     def __init__(
         self,
-        learning_rate: Any = 0.12,
+        learning_rate: Any = MUON_LEARNING_RATE,
         *,
         momentum: float = 0.6,
         weight_decay: float | None = None,

@@ -30,6 +30,9 @@ RECIPES = ("auto", "classic", "fast", "transfer")
 CONV_MUON = "conv-muon"
 """The optimizer of `training.muon`, by its name in a recipe."""
 
+MUON_LEARNING_RATE = 0.12
+"""Its own: a kernel turns by so much, in radians, at the height of a training."""
+
 SMALL_DATA_UPDATES = 1_000
 """`auto` trains for at least so many updates: 3 epochs of 1,400 pictures would be only 130."""
 
@@ -193,7 +196,7 @@ def choose_recipe(
     }  # fmt: skip
     recipe = Recipe(name=name, **chosen)
     if "epochs" not in given:
-        recipe = replace(recipe, epochs=_epochs(recipe, len(dataset), sentences))
+        recipe = replace(recipe, epochs=_epochs(recipe, dataset, sentences))
     return recipe, " ".join(sentences)
 
 
@@ -273,18 +276,29 @@ def _fitting_network(size: tuple[int, int] | None) -> tuple[str, str]:
     return "classic-64", f"classic-64, {text}"
 
 
-def _epochs(recipe: Recipe, pictures: int, sentences: list[str]) -> int:
+def expect_training(dataset: Dataset, recipe: Recipe) -> float:
+    """About how many pictures a recipe trains on, once its parts are split off."""
+    left = float(((dataset.parts == UNASSIGNED) | (dataset.parts == PARTS.index("train"))).sum())
+    validates, tests = dataset.has_part("validation"), dataset.has_part("test")
+    if not tests and not validates:  # validation pictures alone become the test part
+        left *= 1 - recipe.test_split
+    if not (tests and validates):
+        left *= 1 - recipe.validation_split
+    return max(1.0, left)
+
+
+def _epochs(recipe: Recipe, dataset: Dataset, sentences: list[str]) -> int:
     """How many epochs where none were asked for."""
     if recipe.budget_seconds is not None:
         return MAX_BUDGET_EPOCHS
     if recipe.name != "auto":
         return recipe.epochs
-    trained = pictures * (1 - recipe.test_split) * (1 - recipe.validation_split)
-    updates = max(1, math.ceil(trained / recipe.batch_size))
+    trained = expect_training(dataset, recipe)
+    updates = math.ceil(trained / recipe.batch_size)
     epochs = max(recipe.epochs, min(MAX_AUTO_EPOCHS, math.ceil(SMALL_DATA_UPDATES / updates)))
     if epochs > recipe.epochs:
         sentences.append(
-            f"{epochs} epochs instead of {recipe.epochs}, since {pictures:,} pictures give few "
+            f"{epochs} epochs instead of {recipe.epochs}, since {trained:,.0f} pictures give few "
             "updates an epoch."
         )
     return epochs

@@ -82,7 +82,7 @@ def choose_transfer_recipe(
         raise UsageError(
             f"{given['channels']} channels: a pretrained network looks at 3, and grey pictures are "
             "made so by themselves. Leave out --channels, or train from scratch with "
-            "--model classic-64."
+            "--recipe fast."
         )
     backbone = get_backbone(given.pop("model", DEFAULT_BACKBONE), weights=given.get("weights"))
     why = (

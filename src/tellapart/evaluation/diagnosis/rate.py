@@ -8,11 +8,11 @@ from tellapart.evaluation.diagnosis.commands import Remedies, check_data, is_cla
 from tellapart.evaluation.diagnosis.facts import TrainingFacts
 from tellapart.evaluation.diagnosis.finding import Diagnosis, loss, percent
 from tellapart.evaluation.diagnosis.noise import SIGNIFICANT, difference_error, share_error
-from tellapart.training.recipe import CONV_MUON
+from tellapart.training.recipe import CONV_MUON, MUON_LEARNING_RATE
 from tellapart.training.transfer_recipe import FINE_TUNING_RATE
 
 KERAS_DEFAULT = 0.001
-OTHER_DEFAULTS = {"sgd": 0.01, "lion": 0.0001, CONV_MUON: 0.12}
+OTHER_DEFAULTS = {"sgd": 0.01, "lion": 0.0001, CONV_MUON: MUON_LEARNING_RATE}
 """Learning rates of optimizers where none is given; all the others' is KERAS_DEFAULT."""
 
 FAR_OFF = 10.0
