@@ -214,6 +214,7 @@ def test_table_of_run_folder_is_complete() -> None:
         runs.PLOTS,
         runs.TRACES,
         runs.EXPLANATIONS,
+        runs.CLASSIFIER_INT8,
     }
     named = {
         value

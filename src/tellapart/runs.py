@@ -17,6 +17,7 @@ runs/<data>-<n>/
   plots/*.png        curves, confusion matrix, samples
   traces/            pictures followed through the network, where that was asked for
   explanations/      where the network looked, where that was asked for
+  classifier-int8.onnx  the classifier in 8-bit integers, where that was asked for
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ MODEL_CARD = "MODEL_CARD.md"
 PLOTS = "plots"
 TRACES = "traces"
 EXPLANATIONS = "explanations"
+CLASSIFIER_INT8 = "classifier-int8.onnx"
 
 FORMAT_VERSION = 1
 

@@ -162,15 +162,31 @@ def write_split_csv(path: Path, dataset: Dataset, split: Split) -> None:
     write_text(path, text.getvalue())
 
 
+@dataclass(frozen=True)
+class SplitRow:
+    """A picture of a split: its path in the source, its class and its part."""
+
+    path: str
+    label: str
+    part: str
+
+
 def read_split_csv(path: Path) -> dict[str, str]:
-    """Reads what `write_split_csv` wrote: the part of each picture, by its path.
+    """Reads the part of each picture, by its path; see `read_split_rows`."""
+    return {row.path: row.part for row in read_split_rows(path)}
+
+
+def read_split_rows(path: Path) -> list[SplitRow]:
+    """Reads what `write_split_csv` wrote.
 
     Raises:
-        DataError: the file cannot be read, or has no columns path and part.
+        DataError: the file cannot be read, or lacks one of the columns.
     """
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            return {row["path"]: row["part"] for row in csv.DictReader(stream)}
+            return [
+                SplitRow(row["path"], row["label"], row["part"]) for row in csv.DictReader(stream)
+            ]
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a split: {error}") from error
 
