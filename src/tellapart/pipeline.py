@@ -52,6 +52,9 @@ from tellapart.training.fast_recipe import choose_fast_recipe, wants_fast
 from tellapart.training.recipe import CONV_MUON, Loss, Recipe, Schedule, choose_recipe
 from tellapart.training.transfer_recipe import choose_transfer_recipe, wants_transfer
 
+SMALL_SIDE = 96
+"""Of pictures up to so many pixels a side, the first look decodes all of them that there is."""
+
 
 class RecipeOptions(TypedDict, total=False):
     """The fields of `Recipe` that a caller may set; see there what they mean."""
@@ -224,9 +227,10 @@ def _plan(
         backbone = get_backbone(recipe.model, weights=recipe.weights)
         backbone.onnx(recipe.image_size)  # weights that are missing show now; it is kept
         return Plan(recipe, (why,), backbone=backbone)
-    # With a budget, decoding is timed next, and nothing else may take the cores meanwhile.
+    # With a budget, decoding may be timed next, and nothing else may take the cores meanwhile.
     named_ours = model is None or named in (*CLASSIC, FAST)
-    if named_ours and options.get("budget_seconds") is None:
+    untimed = options.get("budget_seconds") is None or _decodes_as_it_looks(dataset)
+    if named_ours and untimed:
         begin_importing_keras(backend)
     else:
         import_keras(backend)
@@ -265,12 +269,13 @@ def _build(recipe: Recipe, resolved: Any, classes: int) -> registry.Network:
 def _look_and_decode(dataset: Dataset, plan: Plan, emit: Observer) -> bool:
     """Reads pictures that are all new once, for the audit and for the network; or does nothing.
 
-    With a budget, how many pictures the network is to see is not known yet.
+    With a budget, how many large pictures the network is to see is not known yet.
     """
     spec = plan.recipe.image_spec
     measure = pixel_measure(spec)
     fits = measure.row_bytes * len(dataset) <= store_limit()
-    if plan.backbone is not None or plan.recipe.budget_seconds is not None or not fits:
+    untimed = plan.recipe.budget_seconds is None or _decodes_as_it_looks(dataset)
+    if plan.backbone is not None or not untimed or not fits:
         return False
     return make_together(
         dataset,
@@ -278,6 +283,11 @@ def _look_and_decode(dataset: Dataset, plan: Plan, emit: Observer) -> bool:
         joint_maker(spec),
         on_progress=lambda done, total: emit(Progressed("looking at the pictures", done, total)),
     )
+
+
+def _decodes_as_it_looks(dataset: Dataset) -> bool:
+    """Whether the audit decodes pictures in full anyway: small ones."""
+    return all(max(height, width) <= SMALL_SIDE for height, width, _ in dataset.sizes)
 
 
 def _audit(dataset: Dataset, emit: Observer) -> Audit:
