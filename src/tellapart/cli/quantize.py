@@ -38,7 +38,7 @@ def quantize(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Write a run's classifier in 8-bit integers: smaller, and mostly faster.
+    """Make a run's classifier smaller and faster, in 8-bit integers.
 
     It is accepted if it loses no more than half a point of accuracy on pictures that it is not
     tested on; classifier.onnx stays as it is.
