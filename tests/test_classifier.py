@@ -18,6 +18,7 @@ import pytest
 from onnx import helper
 from PIL import Image
 
+from tellapart import classifier as module
 from tellapart.bundle import attach
 from tellapart.classifier import Classifier
 from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset, Excluded
@@ -121,7 +122,6 @@ def test_the_checked_bytes_are_the_ones_that_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the check and the session the file is replaced; nobody may read it again."""
-    from tellapart import classifier as module
 
     path = save_classifier(tmp_path / "classifier.onnx")
     make_session = module.make_session
@@ -169,6 +169,37 @@ def test_pixels_of_another_kind(classifier: Classifier, shape: tuple[int, ...], 
     with pytest.raises(UsageError, match=r"expects \(n, 6, 8, 3\) uint8") as caught:
         classifier.probabilities(np.zeros(shape, dtype))
     assert f"Pixels of shape {shape} and type {dtype}" in str(caught.value)
+
+
+def test_large_pictures_go_through_in_pieces(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 8, 3), np.uint8)
+    whole = classifier.probabilities(pixels)
+    sizes: list[int] = []
+    at_once = classifier._run_at_once
+
+    def counted(piece: Any) -> Any:
+        sizes.append(len(piece))
+        return at_once(piece)
+
+    monkeypatch.setattr(classifier, "_run_at_once", counted)
+    monkeypatch.setattr(module, "MOST_VALUES", 2 * 6 * 8 * 3 + 1)
+    np.testing.assert_allclose(classifier.probabilities(pixels), whole, atol=1e-6)
+    assert sizes == [2, 2, 1]
+    sizes.clear()
+    monkeypatch.setattr(module, "MOST_VALUES", 1)  # a picture that is larger goes alone
+    predictions = classifier.predict(pixels[:2])
+    assert sizes == [1, 1]
+    assert [p.novelty for p in predictions] == [None, None]
+
+
+def test_the_novelty_of_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_VALUES", 1)
+    path = save_classifier(tmp_path / "novel.onnx", novelty={"threshold": None})
+    pixels = np.stack([np.full((6, 8, 3), value, np.uint8) for value in (0, 255)])
+    found = [prediction.novelty for prediction in Classifier.load(path).predict(pixels)]
+    assert found == pytest.approx([0, 3], abs=1e-5)  # black and white
 
 
 def test_a_batch_size_of_zero(classifier: Classifier) -> None:

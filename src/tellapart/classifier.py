@@ -9,6 +9,7 @@ Nothing here imports TensorFlow or Keras.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,6 +52,10 @@ Decoded = tuple[str, Pixels] | FailedPrediction
 """A picture's name and pixels, or why there are none."""
 
 _LARGEST = float(np.finfo(np.float32).max)
+
+MOST_VALUES = 8 * 224 * 224 * 3
+"""So many values of pixels go through the network at once, or one picture's: what large pictures
+leave between two layers then stays in the processor's cache (benchmarks/README.md)."""
 
 DECODED_TOGETHER = 8
 """Pictures that a thread takes at once: handing over a small one takes as long as decoding it."""
@@ -106,7 +111,7 @@ class Classifier:
 
         Args:
             pixels: (n, *image_spec.shape) uint8.
-            batch_size: so many at a time.
+            batch_size: at most so many at a time.
 
         Returns:
             (n, classes) float32; each row sums to 1.
@@ -179,7 +184,7 @@ class Classifier:
             pictures: as for `predict`, or each a name and a function that reads it; from any
                 iterable, which is read as answers are taken. A `FailedPrediction` among them is
                 passed on in its place.
-            batch_size: so many go through the network at a time.
+            batch_size: at most so many go through the network at a time.
 
         Yields:
             A prediction for each picture, or why there is none.
@@ -393,7 +398,7 @@ class Classifier:
     def _run(
         self, pixels: Pixels
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-        """Runs one batch.
+        """Runs one batch, in pieces of at most `MOST_VALUES`.
 
         Args:
             pixels: (n, *image_spec.shape) uint8.
@@ -401,6 +406,19 @@ class Classifier:
         Returns:
             (n, classes) float32 probabilities; and (n,) float32 novelty, or None.
         """
+        step = max(1, MOST_VALUES // math.prod(self.image_spec.shape))
+        if len(pixels) <= step:
+            return self._run_at_once(pixels)
+        pieces = [
+            self._run_at_once(pixels[start : start + step]) for start in range(0, len(pixels), step)
+        ]
+        scores = [score for _, score in pieces if score is not None]
+        rows = np.concatenate([probabilities for probabilities, _ in pieces])
+        return rows, np.concatenate(scores) if scores else None
+
+    def _run_at_once(
+        self, pixels: Pixels
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
         try:
             rows, *scores = self._session.run(None, {self._session.get_inputs()[0].name: pixels})
         except Exception as error:  # ONNX Runtime's errors share no base class

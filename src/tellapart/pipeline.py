@@ -156,8 +156,10 @@ def train(
     with _saying_what_is_kept(emit):
         made = _look_and_decode(dataset, plan, emit)
         found = _audit(dataset, emit)
-    audited = time.monotonic()
     budget_seconds = plan.recipe.budget_seconds
+    if budget_seconds is not None and plan.backbone is None:
+        import_keras(backend)  # it has been starting meanwhile; a budget is for the pictures
+    audited = time.monotonic()
     deadline = None if budget_seconds is None else audited + budget_seconds
     parts = divide(dataset, exclude=found.failures, groups=found.groups)
     for note in parts.notes:
@@ -236,7 +238,7 @@ def _plan(
         import_keras(backend)
     resolved = registry.resolve(model) if model is not None else None
     options = {**options, "model": named}
-    if wants_fast(dataset, recipe_name, named):
+    if wants_fast(dataset, recipe_name, named, options.get("budget_seconds")):
         recipe, why = choose_fast_recipe(dataset, recipe_name, options=options)
     else:
         shape = None if resolved is None else registry.fixed_input_shape(resolved)

@@ -61,6 +61,9 @@ def test_who_wants_it() -> None:
     assert not wants_fast(tiny, "auto", None)
     assert wants_fast(small, "auto", None)
     assert wants_fast(mixed, "auto", None)
+    assert wants_fast(small, "auto", None, 30.0)
+    assert not wants_fast(small, "auto", None, 29.0)
+    assert wants_fast(small, "fast", None, 1.0)
     assert not wants_fast(small, "auto", "classic-28")
     assert not wants_fast(small, "classic", None)
     assert not wants_fast(small, "classic", "fast")  # that network, trained by the textbook

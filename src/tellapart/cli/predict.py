@@ -95,7 +95,8 @@ def predict(
         typer.Option("--null", "-0", help="The list on stdin is separated by NUL, not by lines."),
     ] = False,
     batch_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Pictures that are classified at a time.")
+        int,
+        typer.Option(min=1, metavar="N", help="Pictures that are classified at a time, at most."),
     ] = 32,
 ) -> None:
     """Say what pictures show, with probabilities.

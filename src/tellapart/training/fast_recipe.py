@@ -39,11 +39,17 @@ the time for a few tenths of a point (docs/fast.md)."""
 SMALLEST_SIDE_OF_AUTO = 16
 """Of smaller pictures, `auto` takes a classic network, which is as good there and sooner done."""
 
+SHORT_BUDGET = 30.0
+"""With fewer seconds than that, `auto` takes a classic network, which learns something from the
+first updates on; measured at 15 and 30 s (docs/fast.md)."""
+
 MANY_PICTURES = 10_000
 """From so many on, a tenth of the training part is enough to validate on, instead of a fifth."""
 
 
-def wants_fast(dataset: Dataset, recipe_name: str, model: str | None) -> bool:
+def wants_fast(
+    dataset: Dataset, recipe_name: str, model: str | None, budget_seconds: float | None = None
+) -> bool:
     """Whether this network is asked for, or is what `auto` takes for these pictures.
 
     Raises:
@@ -56,6 +62,8 @@ def wants_fast(dataset: Dataset, recipe_name: str, model: str | None) -> bool:
         )
     if recipe_name != "auto" or model is not None:
         return recipe_name == FAST or (recipe_name == "auto" and model == FAST)
+    if budget_seconds is not None and budget_seconds < SHORT_BUDGET:
+        return False
     size = native_size(dataset)
     return size is None or min(size) >= SMALLEST_SIDE_OF_AUTO
 

@@ -1,0 +1,231 @@
+"""Training images a second, through `trainer.fit` and through plain Keras, in turns.
+
+    python benchmarks/training_speed.py --rounds 3
+    python benchmarks/training_speed.py --networks classic-32
+
+Pictures of noise in memory, batches as in the recipes, no validation. Ours trains on uint8 as a run
+does. Plain Keras gets float32 arrays in 0..1, as in opponents/plain_keras.py, and the same layers
+without the one that scales; for `fast`, the same network in Keras's own layers, in single
+precision, with Adam. No picture is augmented. Each training is a fresh one: its first epoch
+compiles and is left out, the others are timed from the end of one epoch to the end of the next.
+
+The share of the peak is the floating-point operations of the training over those of a product of
+two large float32 matrices on all cores, in this process, the best of several in each round. A layer
+takes 2 for each multiplication of a picture's forward pass (convolutions and dense layers alone),
+and three times as many in training, forward and backward; a layer that is not trained takes them
+once. `fast` multiplies in bfloat16 where the processor can: its share is of the peak of that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tellapart.data.split import Split
+from tellapart.models import registry
+from tellapart.models.backend import import_keras
+from tellapart.models.fast import multiplies_bfloat16
+from tellapart.runs import describe_machine, describe_versions
+from tellapart.training import trainer
+from tellapart.training.events import EpochEnded, Event
+from tellapart.training.recipe import CONV_MUON, Recipe
+
+HERE = Path(__file__).resolve().parent
+CLASSES = 10
+EPOCHS = 3
+PEAK_SIDE, PEAK_TRIES = 3072, 5
+Row = dict[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained here.
+
+    Attributes:
+        shape: height, width and channels of the pictures.
+        pictures: in an epoch; of the classic networks enough for as many updates a call as in a
+            run.
+    """
+
+    shape: tuple[int, int, int]
+    pictures: int
+    batch_size: int
+    loss: Any = "sparse_categorical_crossentropy"
+    optimizer: str = "adam"
+
+
+TRAININGS = {
+    "classic-28": Training((28, 28, 1), 20_480, 32),
+    "classic-32": Training((32, 32, 3), 20_480, 64, "categorical_crossentropy"),
+    "classic-64": Training((64, 64, 3), 10_240, 32),
+    "fast": Training((32, 32, 3), 10_000, 500, "categorical_crossentropy", CONV_MUON),
+}
+
+
+def images_per_second(training: Training, ends: list[float]) -> float:
+    """The first epoch, which compiles, does not count."""
+    return training.pictures * (len(ends) - 1) / (ends[-1] - ends[0])
+
+
+def train_ours(name: str, training: Training, pixels: Any, labels: Any) -> tuple[float, float]:
+    """Returns images a second, and operations a picture."""
+    recipe = Recipe(
+        name="fast" if name == "fast" else "classic",
+        model=name,
+        image_size=training.shape[:2],
+        channels=training.shape[2],
+        epochs=EPOCHS,
+        batch_size=training.batch_size,
+        loss=training.loss,
+        optimizer=training.optimizer,
+    )
+    trainer.set_seed(0)
+    network = registry.build(name, training.shape, CLASSES)
+    model = network.model
+    if network.twin is not None:
+        network.twin.prepare(pixels[:1000])
+        model = network.twin.model
+    none = np.zeros(0, np.int64)
+    ends: list[float] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            ends.append(time.perf_counter())
+
+    trainer.fit(
+        model, pixels, labels, Split(np.arange(len(pixels)), none, none, none, 0), recipe, note
+    )
+    return images_per_second(training, ends), operations(model)
+
+
+def train_plain(name: str, training: Training, pixels: Any, labels: Any) -> float:
+    keras = import_keras()
+    keras.utils.set_random_seed(0)
+    scaled = pixels.astype("float32") / 255
+    one_hot = training.loss == "categorical_crossentropy"
+    targets = keras.utils.to_categorical(labels) if one_hot else labels
+    # The input takes uint8, and the first layer scales it: both are for ours.
+    layers = registry.build(name, training.shape, CLASSES).model.layers
+    kept = [layer for layer in layers if not isinstance(layer, scaling_layers())]
+    model = keras.Sequential([keras.Input(training.shape), *kept])
+    model.compile("adam", training.loss, metrics=["accuracy"])
+    ends: list[float] = []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter())
+    )
+    model.fit(
+        scaled,
+        targets,
+        batch_size=training.batch_size,
+        epochs=EPOCHS,
+        callbacks=[note],
+        verbose=0,
+    )
+    return images_per_second(training, ends)
+
+
+def scaling_layers() -> Any:
+    layers = import_keras().layers
+    return layers.InputLayer, layers.Rescaling
+
+
+def operations(model: Any) -> float:
+    """Floating-point operations that training takes a picture."""
+    layers = import_keras().layers
+    total = 0
+    for layer in model.layers:
+        if not isinstance(layer, layers.Conv2D | layers.Dense):
+            continue
+        # Each weight of the kernel multiplies once at each place of the output.
+        places = math.prod(layer.output.shape[1:-1])
+        forward = 2 * places * math.prod(layer.kernel.shape)
+        total += forward * (3 if layer.trainable else 1)
+    return float(total)
+
+
+def peak_operations_per_second(dtype: str) -> float:
+    """Of a product of two matrices on all cores, the best of several."""
+    keras = import_keras()
+    rng = np.random.default_rng(0)
+    one, other = (
+        keras.ops.cast(rng.random((PEAK_SIDE, PEAK_SIDE), np.float32), dtype) for _ in range(2)
+    )
+    seconds = []
+    for _ in range(PEAK_TRIES + 1):  # the first one sets up threads and memory
+        began = time.perf_counter()
+        float(keras.ops.cast(keras.ops.matmul(one, other)[0, 0], "float32"))  # waits for it
+        seconds.append(time.perf_counter() - began)
+    return float(2 * PEAK_SIDE**3 / min(seconds[1:]))
+
+
+def measure(name: str, turn: int) -> Row:
+    training = TRAININGS[name]
+    rng = np.random.default_rng(turn)
+    pixels = rng.integers(0, 256, (training.pictures, *training.shape), np.uint8)
+    labels = rng.integers(0, CLASSES, training.pictures)
+    peak = ours_peak = peak_operations_per_second("float32")
+    if name == "fast" and multiplies_bfloat16():
+        ours_peak = peak_operations_per_second("bfloat16")
+    ours, each = train_ours(name, training, pixels, labels)
+    import_keras().backend.clear_session()
+    plain = train_plain(name, training, pixels, labels)
+    import_keras().backend.clear_session()
+    return {
+        "network": name,
+        "round": turn,
+        "batch_size": training.batch_size,
+        "ours_images_per_second": round(ours),
+        "keras_images_per_second": round(plain),
+        "ours_to_keras": round(ours / plain, 3),
+        "megaflops_per_image": round(each / 1e6, 2),
+        "peak_gigaflops": round(peak / 1e9, 1),
+        "ours_peak_gigaflops": round(ours_peak / 1e9, 1),
+        "ours_share_of_peak": round(ours * each / ours_peak, 3),
+        "keras_share_of_peak": round(plain * each / peak, 3),
+    }
+
+
+def report(rows: list[Row]) -> None:
+    shown = (
+        "ours_images_per_second", "keras_images_per_second", "ours_to_keras",
+        "peak_gigaflops", "ours_peak_gigaflops", "ours_share_of_peak", "keras_share_of_peak",
+    )  # fmt: skip
+    for name in dict.fromkeys(str(row["network"]) for row in rows):
+        for column in shown:
+            values = [float(row[column]) for row in rows if row["network"] == name]
+            print(
+                f"{name:11} {column:24} median {statistics.median(values):10.3f}  "
+                f"{min(values):.3f} to {max(values):.3f}  ({len(values)} rounds)"
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", choices=TRAININGS, default=list(TRAININGS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    arguments = parser.parse_args()
+    rows: list[Row] = []
+    for turn in range(arguments.rounds):
+        for name in arguments.networks:
+            rows.append(measure(name, turn))
+            print(rows[-1], flush=True)
+    report(rows)
+    with (arguments.results / "training_speed.csv").open("w") as stream:
+        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
