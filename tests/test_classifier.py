@@ -198,7 +198,7 @@ def test_the_novelty_of_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "MOST_VALUES", 1)
     path = save_classifier(tmp_path / "novel.onnx", novelty={"threshold": None})
     pixels = np.stack([np.full((6, 8, 3), value, np.uint8) for value in (0, 255)])
-    found = [prediction.novelty for prediction in Classifier.load(path).predict(pixels)]
+    found = [prediction.novelty for prediction in Classifier.load(path).predict(list(pixels))]
     assert found == pytest.approx([0, 3], abs=1e-5)  # black and white
 
 
