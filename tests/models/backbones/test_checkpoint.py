@@ -258,6 +258,12 @@ def test_a_file_cut_short_anywhere_is_refused(write: Writer, tmp_path: Path) -> 
             read(tmp_path, content[:length])
 
 
+def test_damaged_text_is_no_warning(tmp_path: Path) -> None:
+    """An escape that Python does not know, which it warns of once a place."""
+    with pytest.raises(ModelError, match="cannot be read|damaged"):
+        read(tmp_path, b"\x80\x02S'\\\xa4'\n.")
+
+
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_damage_never_does_more_than_an_error(

@@ -20,6 +20,7 @@ from __future__ import annotations
 import io
 import math
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -219,8 +220,10 @@ def _interpret(stream: io.BytesIO) -> Any:
     start = stream.tell()
     machine = _Machine()
     try:
-        for instruction, argument, position in pickletools.genops(stream):
-            _step(instruction.name, (position or start) - start)(machine, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damaged text has escapes that Python warns of
+            for instruction, argument, position in pickletools.genops(stream):
+                _step(instruction.name, (position or start) - start)(machine, argument)
         return machine.pop()
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
         raise _RefusedError(f"its pickle is damaged or cut short ({str(error)[:80]})") from None
