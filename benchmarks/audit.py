@@ -11,27 +11,25 @@ the pictures of the data set itself, and the processor's and the clock's seconds
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 import sys
 import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageEnhance, ImageOps
 
+from common import DATA, RESULTS, write_csv
 from tellapart.data import load
 from tellapart.data.audit import SIGNATURES, audit
 from tellapart.data.columns import open_column
 from tellapart.data.dataset import UNASSIGNED, Dataset, Source
 from tellapart.images import Raw, load_image
 
-DATA = Path(os.environ.get("TELLAPART_DATA", Path(__file__).parents[2] / "shared" / "data"))
-RESULTS = Path(__file__).parent / "results" / "audit.csv"
+TABLE = RESULTS / "audit.csv"
 
 WAYS = ("file", "pixels", "re-encoded", "resized", "cropped", "brightness", "mirrored")
 SHARE = 0.033
@@ -143,10 +141,7 @@ def _peak_mib() -> int:
 def main() -> None:
     names = sys.argv[1:] or ["flowers17.zip", "cifar10.tar.gz", "mnist.tar.gz"]
     rows = [measure(name, seed) for name in names for seed in (0, 1)]
-    with RESULTS.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(TABLE, rows)
     for row in rows:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
 

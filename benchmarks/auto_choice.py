@@ -11,9 +11,7 @@ training, the compilation of the network included; each training is a process of
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -23,20 +21,16 @@ import numpy.typing as npt
 
 import processes
 import tellapart
+from common import DATA, RESULTS, Row, write_results
 from tellapart.data.dataset import PARTS, Dataset
 from tellapart.data.store import open_store
 from tellapart.images import ImageSpec
-from tellapart.runs import describe_machine, describe_versions
 from tellapart.training.recipe import choose_recipe
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 COUNTS = (20, 100, 500, 2_500)
 """Pictures of each class to train on, validation included."""
 
 HELD_OUT = 500
-
-Row = dict[str, str | int | float]
 
 
 def main() -> None:
@@ -44,7 +38,7 @@ def main() -> None:
     parser.add_argument("data", nargs="+", help="digits, or an archive's name, such as mnist")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     rows: list[Row] = []
     for name in arguments.data:
@@ -53,12 +47,7 @@ def main() -> None:
         for seed in arguments.seeds:
             for count in arguments.counts:
                 rows += compare(dataset, name, seed, count)
-    path = arguments.results / "auto_choice.csv"
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    write_results(arguments.results / "auto_choice.csv", rows)
 
 
 def compare(dataset: Dataset, name: str, seed: int, count: int) -> list[Row]:

@@ -13,15 +13,14 @@ looked at.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import tellapart
+from common import DATA
 from tellapart.data.split import split
 from tellapart.data.store import open_store
 from tellapart.images import ImageSpec
@@ -31,8 +30,6 @@ from tellapart.models.backbones.engine import FeatureExtractor, available_engine
 from tellapart.models.head import fit_head
 from tellapart.runs import describe_machine
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 LITE0 = "efficientnet-lite0"
 
 CASES: tuple[tuple[str, int, Any, str], ...] = (

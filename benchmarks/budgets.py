@@ -11,9 +11,7 @@ to gain ends early.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import os
 import shutil
 import statistics
 import sys
@@ -21,11 +19,9 @@ import tempfile
 from pathlib import Path
 
 import processes
-from tellapart.runs import describe_machine, describe_versions
+from common import DATA, RESULTS, write_results
 from tellapart.training.budget import parse_budget
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 ARCHIVES = ("flowers17.zip", "ants-bees.zip", "mnist.tar.gz", "cifar10.tar.gz")
 COLUMNS = ("data", "budget", "seed", "used", "whole_command", "test_accuracy", "share")
 
@@ -76,7 +72,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=ARCHIVES)
     parser.add_argument("--budgets", nargs="+", default=["15s", "30s", "60s"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--results", type=Path, default=HERE / "results" / "budgets.csv")
+    parser.add_argument("--results", type=Path, default=RESULTS / "budgets.csv")
     arguments = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as name:
@@ -90,11 +86,7 @@ def main() -> None:
                     print(row, flush=True)
             shutil.rmtree(audited)
     report(rows)
-    with arguments.results.open("w", newline="") as stream:
-        table = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    write_results(arguments.results, rows, COLUMNS)
 
 
 if __name__ == "__main__":

@@ -16,17 +16,16 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import tellapart
+from common import DATA
 from tellapart.data.split import split
 from tellapart.data.store import open_store
 from tellapart.evaluation import calibration, selective
@@ -42,8 +41,6 @@ from tellapart.evaluation.selective import risk_coverage
 from tellapart.images import ImageSpec
 from tellapart.models.head import fit_head
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 NETWORKS: dict[str, tuple[str, str, int, int]] = {
     "cifar10, classic": ("cifar10.tar.gz", "classic", 15_000, 12),
     "mnist, classic": ("mnist.tar.gz", "classic", 20_000, 2),

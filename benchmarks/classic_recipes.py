@@ -13,7 +13,6 @@ each run, or with --warm from the second run on what the first one kept.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import re
@@ -29,12 +28,10 @@ from typing import Any
 import numpy as np
 
 import tellapart
+from common import DATA, OPPONENTS, RESULTS, write_results
 from tellapart.data.store import open_store
 from tellapart.images import ImageSpec
-from tellapart.runs import describe_machine, describe_versions
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 SHAPES = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 
 
@@ -68,7 +65,7 @@ def run_ours(name: str, seed: int, folder: Path) -> dict[str, float]:
 
 
 def run_theirs(given: Path, seed: int, folder: Path) -> dict[str, float]:
-    script = HERE / "opponents" / "plain_keras.py"
+    script = OPPONENTS / "plain_keras.py"
     seconds, output = timed([sys.executable, str(script), str(given), str(seed)], folder)
 
     def number(pattern: str) -> float:
@@ -99,7 +96,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--arrays", action="store_true", help="decode for the opponent first")
     parser.add_argument("--warm", action="store_true", help="keep our cache between runs")
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as name:
@@ -127,12 +124,7 @@ def main() -> None:
         f"time, ours / theirs: median {statistics.median(ratios):.2f}, "
         f"{min(ratios):.2f} to {max(ratios):.2f} over {len(ratios)} pairs"
     )
-    arguments.results.mkdir(exist_ok=True)
-    with (arguments.results / f"classic_recipes_{arguments.data}.csv").open("w") as stream:
-        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    write_results(arguments.results / f"classic_recipes_{arguments.data}.csv", rows)
 
 
 if __name__ == "__main__":

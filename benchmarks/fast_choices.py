@@ -10,9 +10,6 @@ touched. Seconds are of training, the compilation of the network included.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import os
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,18 +19,16 @@ from unittest import mock
 import numpy as np
 
 import tellapart
+from common import DATA, RESULTS, write_results
 from tellapart.data.dataset import PARTS, Dataset
 from tellapart.data.split import Split
 from tellapart.data.store import open_store
 from tellapart.models import fast, registry
 from tellapart.models.backend import import_keras
-from tellapart.runs import describe_machine, describe_versions
 from tellapart.training import trainer
 from tellapart.training.fast_recipe import choose_fast_recipe
 from tellapart.training.recipe import Recipe
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 VALIDATION = 0.2
 
 Change = Callable[[Recipe], Recipe]
@@ -105,7 +100,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     dataset = tellapart.load(DATA / f"{arguments.data}.tar.gz")
     rows = []
@@ -121,11 +116,7 @@ def main() -> None:
             f"{name:26} {statistics.mean(accuracies):.4f} "
             f"({min(accuracies):.4f} to {max(accuracies):.4f})  {statistics.mean(seconds):.1f} s"
         )
-    with (arguments.results / f"fast_choices_{arguments.data}.csv").open("w") as stream:
-        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    write_results(arguments.results / f"fast_choices_{arguments.data}.csv", rows)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -31,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 import tellapart as ta
+from common import DATA, RESULTS, Row, print_machine, write_csv
 from tellapart.data.split import read_split_csv
 from tellapart.explanation.heatmaps import gradients
 from tellapart.explanation.heatmaps.class_activation import Sight, as_large_as, hires_cam
@@ -39,16 +39,12 @@ from tellapart.explanation.heatmaps.occlusion import occlude
 from tellapart.explanation.heatmaps.rise import rise
 from tellapart.images import decode
 from tellapart.models.registry import load_keras_file
-from tellapart.runs import describe_machine, describe_versions
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 STEPS = 16
 RISE_MASKS = 200
 
 Array = npt.NDArray[Any]
 Maps = Callable[[], Array]
-Row = dict[str, str | int | float]
 
 
 # --- The runs -----------------------------------------------------------------------------------
@@ -292,7 +288,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--pictures", type=int, default=51, help="of each run's validation part")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where the runs are kept")
-    parser.add_argument("--results", type=Path, default=HERE / "results" / "heatmaps.csv")
+    parser.add_argument("--results", type=Path, default=RESULTS / "heatmaps.csv")
     arguments = parser.parse_args()
     name = arguments.network
     rows: list[Row] = []
@@ -303,12 +299,9 @@ def main() -> None:
         rows = [row for row in rows if (row["network"], int(row["seed"])) != (name, seed)]
         rows += measure(name, seed, arguments.pictures, arguments.out)
     rows.sort(key=lambda row: (str(row["network"]), int(row["seed"])))
-    with arguments.results.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(arguments.results, rows)
     report([row for row in rows if row["network"] == name])
-    print(describe_machine(), describe_versions())
+    print_machine()
 
 
 if __name__ == "__main__":

@@ -14,9 +14,6 @@ pictures are used. Labels that are wrong in the data set itself count as false a
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -28,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 import tellapart
+from common import DATA, RESULTS, write_results
 from tellapart.approaches.transfer import feature_measure
 from tellapart.data.audit import SIGNATURES, audit
 from tellapart.data.columns import open_column
@@ -35,11 +33,8 @@ from tellapart.data.dataset import PARTS
 from tellapart.evaluation.suspicious import find_suspicious
 from tellapart.models.backbones import get_backbone
 from tellapart.models.head import HeldOut, fit_head
-from tellapart.runs import describe_machine, describe_versions
 from tellapart.training.transfer_recipe import choose_transfer_recipe
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 PICTURES = 5_000
 
 Labels = npt.NDArray[np.int64]
@@ -69,7 +64,7 @@ SETTINGS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)))
-    parser.add_argument("--results", type=Path, default=HERE / "results" / "label_errors.csv")
+    parser.add_argument("--results", type=Path, default=RESULTS / "label_errors.csv")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for setting in SETTINGS:
@@ -77,12 +72,7 @@ def main() -> None:
         for rule in ("ours", "counting"):
             print(setting, rule, *summary([row for row in own if row["rule"] == rule]), flush=True)
         rows += own
-    arguments.results.parent.mkdir(exist_ok=True)
-    with arguments.results.open("w") as stream:
-        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    write_results(arguments.results, rows)
 
 
 def measure(setting: Setting, seed: int) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,6 @@ Each in a process of its own; Python's start and imports do not count as seconds
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import statistics
@@ -34,6 +33,7 @@ import numpy as np
 from PIL import Image
 
 import processes
+from common import DATA, RESULTS, Row, write_results
 from tellapart.data import load
 from tellapart.data.audit import Copies, audit
 from tellapart.data.audit.signature import sign
@@ -42,15 +42,11 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.split import split, write_split_csv
 from tellapart.data.store import open_store
 from tellapart.images import ImageSpec
-from tellapart.runs import describe_machine, describe_versions
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 ALL = 60_000
 CLASSES = 10
 LINKS = 50_000  # to one file; ext4 allows 65,000
 Seconds = dict[str, float]
-Row = dict[str, str | int | float]
 
 
 class Stopwatch:
@@ -212,7 +208,7 @@ def main() -> None:
     parser.add_argument("--archives", nargs="*", type=int, default=[15_000, 30_000, 60_000])
     parser.add_argument("--listed", nargs="*", type=int, default=[250_000, 500_000, 1_000_000])
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
@@ -223,11 +219,7 @@ def main() -> None:
             rows.append(row)
             print(row, flush=True)
     report(rows)
-    with (arguments.results / "loading.csv").open("w") as stream:
-        csv_table = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        csv_table.writeheader()
-        csv_table.writerows(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    write_results(arguments.results / "loading.csv", rows)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ of accuracy, not of time.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import statistics
@@ -24,20 +23,18 @@ import numpy.typing as npt
 
 import processes
 import tellapart
+from common import DATA, RESULTS, write_results
 from tellapart.data import split
 from tellapart.data.audit import SIGNATURES, audit
 from tellapart.data.columns import open_column
-from tellapart.runs import describe_machine, describe_versions
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 COUNTS = (5, 10, 20, 40, 60)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     dataset = tellapart.load(DATA / "flowers17.zip")
     rows: list[dict[str, float]] = []
@@ -64,12 +61,7 @@ def main() -> None:
         values = [row["accuracy"] for row in rows if row["photos"] == count]
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
         print(f"{count:3} photos a class: mean {statistics.mean(values):.4f}  sd {spread:.4f}")
-    arguments.results.mkdir(exist_ok=True)
-    with (arguments.results / "photos_per_class.csv").open("w") as stream:
-        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    write_results(arguments.results / "photos_per_class.csv", rows)
 
 
 def write(dataset: tellapart.Dataset, indices: npt.NDArray[np.int64], folder: Path) -> None:

@@ -24,7 +24,6 @@ start    `tellapart predict RUN PICTURE` as a process, against `python -c "impor
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import statistics
@@ -39,12 +38,10 @@ from typing import Any
 import numpy as np
 
 import processes
+from common import DATA, RESULTS, Row, write_results
 from tellapart.classifier import Classifier
 from tellapart.images import decode
-from tellapart.runs import describe_machine, describe_versions
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 SIDE = 224
 PICTURES = 512
 WARM_UP = 128
@@ -53,7 +50,6 @@ BATCH_SIZES = (16, 32, 64, 128)  # all divide WARM_UP and PICTURES: no batch of 
 CALLS = 200
 
 Figures = dict[str, float]
-Row = dict[str, str | int | float]
 
 
 def ours_files(run: Path, folder: Path) -> Figures:
@@ -261,7 +257,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--starts", type=int, default=5)
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     data = DATA / "flowers17.zip"
     rows: list[Row] = []
@@ -273,11 +269,7 @@ def main() -> None:
             rows += measure(run, folder, turn)
         rows += measure_starts(run, list_pictures(folder)[0], arguments.starts)
     report(rows)
-    with (arguments.results / "prediction.csv").open("w") as stream:
-        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    write_results(arguments.results / "prediction.csv", rows)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,7 @@ included. The test part is evaluated once a run, by either; no setting was chose
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import os
 import re
 import statistics
 import sys
@@ -28,12 +26,8 @@ import numpy as np
 
 import processes
 import tellapart
+from common import DATA, OPPONENTS, RESULTS, Row, write_results
 from tellapart.data.dataset import PARTS
-from tellapart.runs import describe_machine, describe_versions
-
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
-Row = dict[str, str | int | float]
 
 
 def run_ours(data: Path, seed: int, options: list[str]) -> tuple[Row, float]:
@@ -56,7 +50,7 @@ def run_ours(data: Path, seed: int, options: list[str]) -> tuple[Row, float]:
 
 
 def run_theirs(data: Path, seed: int) -> Row:
-    script = HERE / "opponents" / "plain_keras.py"
+    script = OPPONENTS / "plain_keras.py"
     finished = processes.run([sys.executable, str(script), str(data), str(seed)])
 
     def number(pattern: str) -> float:
@@ -93,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The recipe fast against the textbook's script.")
     parser.add_argument("data", choices=("mnist", "cifar10", "fashion-mnist"))
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = DATA / f"{arguments.data}.tar.gz"
@@ -101,11 +95,7 @@ def main() -> None:
             data = write_arrays(arguments.data, Path(folder))
         rows = measure(data, arguments.runs)
     report(rows)
-    with (arguments.results / f"time_to_accuracy_{arguments.data}.csv").open("w") as stream:
-        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    write_results(arguments.results / f"time_to_accuracy_{arguments.data}.csv", rows)
 
 
 def write_arrays(name: str, folder: Path) -> Path:

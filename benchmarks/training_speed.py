@@ -19,8 +19,6 @@ once. `fast` multiplies in bfloat16 where the processor can: its share is of the
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import math
 import statistics
 import time
@@ -30,20 +28,18 @@ from typing import Any
 
 import numpy as np
 
+from common import RESULTS, Row, write_results
 from tellapart.data.split import Split
 from tellapart.models import registry
 from tellapart.models.backend import import_keras
 from tellapart.models.fast import multiplies_bfloat16
-from tellapart.runs import describe_machine, describe_versions
 from tellapart.training import trainer
 from tellapart.training.events import EpochEnded, Event
 from tellapart.training.recipe import CONV_MUON, Recipe
 
-HERE = Path(__file__).resolve().parent
 CLASSES = 10
 EPOCHS = 3
 PEAK_SIDE, PEAK_TRIES = 3072, 5
-Row = dict[str, str | int | float]
 
 
 @dataclass(frozen=True)
@@ -212,7 +208,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", choices=TRAININGS, default=list(TRAININGS))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     rows: list[Row] = []
     for turn in range(arguments.rounds):
@@ -220,11 +216,7 @@ def main() -> None:
             rows.append(measure(name, turn))
             print(rows[-1], flush=True)
     report(rows)
-    with (arguments.results / "training_speed.csv").open("w") as stream:
-        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    write_results(arguments.results / "training_speed.csv", rows)
 
 
 if __name__ == "__main__":

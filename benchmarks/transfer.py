@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import re
 import shutil
 import statistics
@@ -26,12 +25,9 @@ from pathlib import Path
 
 import processes
 import tellapart
-from tellapart.runs import describe_machine, describe_versions
+from common import DATA, OPPONENTS, RESULTS, Row, write_results
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 BACKBONE = "efficientnet-lite0"
-Row = dict[str, str | int | float]
 
 
 def run_ours(data: Path, seed: int, cache: Path, out: Path, options: list[str]) -> Row:
@@ -49,7 +45,7 @@ def run_ours(data: Path, seed: int, cache: Path, out: Path, options: list[str]) 
 
 
 def run_theirs(folder: Path, backbone: Path, seed: int) -> Row:
-    script = HERE / "opponents" / "keras_transfer.py"
+    script = OPPONENTS / "keras_transfer.py"
     finished = processes.run([sys.executable, str(script), str(folder), str(backbone), str(seed)])
     found = re.search(r"test accuracy ([\d.]+)", finished.output)
     assert found, finished.output
@@ -101,7 +97,7 @@ def main() -> None:
     parser.add_argument("data", choices=("flowers17", "ants-bees"))
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--opponent", type=int, default=0, help="so many runs of it too")
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("options", nargs="*", help="more options of tellapart train, after --")
     arguments = parser.parse_args()
     data = DATA / f"{arguments.data}.zip"
@@ -136,12 +132,7 @@ def main() -> None:
             f"plain keras / cold: median {statistics.median(pairs):.1f} times the time, "
             f"{min(pairs):.1f} to {max(pairs):.1f} over {len(pairs)} pairs"
         )
-    arguments.results.mkdir(exist_ok=True)
-    with (arguments.results / f"transfer_{arguments.data}.csv").open("w") as stream:
-        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    write_results(arguments.results / f"transfer_{arguments.data}.csv", rows)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -35,16 +34,15 @@ from PIL import Image
 
 import processes
 import tellapart
+from common import DATA, HERE, RESULTS, print_machine
 from tellapart.evaluation.diagnosis import diagnose, facts_from_run
 from tellapart.evaluation.plots import style
 from tellapart.evaluation.plots.text import font
 from tellapart.evaluation.selective import risk_coverage
 from tellapart.report.record import RunRecord
-from tellapart.runs import RunFolder, describe_machine, describe_versions
+from tellapart.runs import RunFolder
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
-RESULTS = HERE / "results" / "trust.csv"
+TABLE = RESULTS / "trust.csv"
 PICTURE = HERE.parent / "docs" / "images" / "trust.png"
 SHARES = tuple(percent / 100 for percent in range(10, 101, 5))
 UNKNOWN = 800
@@ -239,9 +237,9 @@ def of_time(run: RunFolder, kind: str) -> Figures:
 
 
 def read_rows() -> Rows:
-    if not RESULTS.exists():
+    if not TABLE.exists():
         return {}
-    with RESULTS.open(encoding="utf-8", newline="") as stream:
+    with TABLE.open(encoding="utf-8", newline="") as stream:
         return {
             (row["dataset"], int(row["seed"]), row["figure"]): float(row["value"])
             for row in csv.DictReader(stream)
@@ -249,7 +247,7 @@ def read_rows() -> Rows:
 
 
 def write_rows(rows: Rows) -> None:
-    with RESULTS.open("w", encoding="utf-8", newline="") as stream:
+    with TABLE.open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(("dataset", "seed", "figure", "value"))
         order = list(CASES)
@@ -352,7 +350,7 @@ def main() -> None:
     rows = read_rows()
     print(*table(rows), sep="\n")
     draw(rows)
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+    print_machine()
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ them, a run that is not timed fills the cache.
 from __future__ import annotations
 
 import argparse
-import csv
-import os
 import statistics
 import sys
 import tempfile
@@ -21,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import processes
+from common import DATA, RESULTS, write_csv
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 FITTED_ON = 60
 
 
@@ -31,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="a name of the catalog, or a file of the data folder")
     parser.add_argument("--pairs", type=int, default=4)
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--one", choices=("with", "without"), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -41,10 +38,7 @@ def main() -> None:
         return
     rows = compare(arguments.data, arguments.pairs)
     name = arguments.data.partition(".")[0]
-    with (arguments.results / f"trust_cost_{name}.csv").open("w", newline="") as stream:
-        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+    write_csv(arguments.results / f"trust_cost_{name}.csv", rows)
     shares = [row["with"] / row["without"] - 1 for row in rows]
     shown = ", ".join(f"{share:.0%}" for share in shares)
     print(f"added: mean {statistics.mean(shares):.1%} ({shown})")

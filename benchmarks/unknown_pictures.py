@@ -25,7 +25,6 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
-import os
 import statistics
 import sys
 from collections.abc import Callable, Iterable
@@ -37,6 +36,7 @@ import numpy as np
 import numpy.typing as npt
 
 import tellapart
+from common import DATA
 from tellapart.approaches.scratch import LEARNED_FROM
 from tellapart.data.split import Split
 from tellapart.data.store import open_store
@@ -47,8 +47,6 @@ from tellapart.evaluation.novelty_threshold import fit_novelty_threshold
 from tellapart.images import ImageSpec
 from tellapart.models.head import fit_head
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("TELLAPART_DATA", HERE.parent.parent / "shared" / "data"))
 NETWORKS = ("mnist-auto", "mnist-classic", "cifar10-auto", "cifar10-classic", "flowers17")
 COLUMNS = ("purpose", "network", "seed", "unknown", "score", "auroc", "kept", "found")
 SCRATCH = {"mnist": (10_000, 3, (28, 28, 1)), "cifar10": (12_000, 10, (32, 32, 3))}
