@@ -21,7 +21,10 @@ Row = dict[str, str | int | float]
 
 
 def write_results(
-    path: Path, rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    columns: Iterable[str] | None = None,
+    **versions: str,
 ) -> None:
     """Keeps the rows as CSV, and prints the machine and the versions that they were made with.
 
@@ -29,9 +32,10 @@ def write_results(
         path: of the file; its folder is made.
         rows: at least one.
         columns: of the table; by default those of the first row.
+        versions: of what tellapart does not know.
     """
     write_csv(path, rows, columns)
-    print_machine()
+    print_machine(**versions)
 
 
 def write_csv(
@@ -49,8 +53,9 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def print_machine() -> None:
-    print(json.dumps({"machine": describe_machine(), "versions": describe_versions()}, indent=2))
+def print_machine(**versions: str) -> None:
+    found = {"machine": describe_machine(), "versions": describe_versions() | versions}
+    print(json.dumps(found, indent=2))
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:

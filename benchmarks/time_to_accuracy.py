@@ -1,15 +1,21 @@
-"""The recipe `fast` and a textbook script in plain Keras: equal time, and time to equal accuracy.
+"""`tellapart train` and the usual scripts: equal time, and time to equal accuracy.
 
-    python benchmarks/time_to_accuracy.py cifar10 --runs 3
-    python benchmarks/time_to_accuracy.py mnist --runs 3
-    python benchmarks/time_to_accuracy.py fashion-mnist --runs 3
+    python benchmarks/time_to_accuracy.py cifar10 --runs 3 --torch-python PATH
+    python benchmarks/time_to_accuracy.py mnist --runs 3 --torch-python PATH
+    python benchmarks/time_to_accuracy.py fashion-mnist --runs 3 --torch-python PATH
+    python benchmarks/time_to_accuracy.py flowers17 --runs 3
 
-For each seed in turn: opponents/plain_keras.py as it is; `tellapart train --recipe fast --epochs 1`
+Small pictures, for each seed in turn: opponents/plain_keras.py as it is; opponents/plain_pytorch.py
+with the Python of an environment that has PyTorch; `tellapart train --recipe fast --epochs 1`
 ("short"), which is to be at least as good; and `tellapart train --recipe fast --budget B` ("equal
-time") with B so that the whole command takes no longer than the whole script did. All read the same
-`.tar.gz`, or for Fashion-MNIST (on which nothing was tuned) the same `.npz`, made before from the
-catalog's; our cache is empty in every run. "fit" is training alone, the compilation of the network
-included. The test part is evaluated once a run, by either; no setting was chosen by it.
+time") with B so that the whole command takes no longer than the whole script in Keras did. All read
+the same `.tar.gz`, or for Fashion-MNIST (on which nothing was tuned) the same `.npz`, made before
+from the catalog's. "fit" is training alone, the compilation of the network included.
+
+Photos: `tellapart train` ("tellapart") and opponents/keras_transfer.py, on the same split with the
+same backbone. The script's test accuracy is measured after each of its epochs, beside the clock.
+
+Our cache is empty in every run. No setting was chosen by the test part.
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import statistics
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -25,9 +31,13 @@ from pathlib import Path
 import numpy as np
 
 import processes
+import pytorch_process
 import tellapart
-from common import DATA, OPPONENTS, RESULTS, Row, write_results
+import transfer
+from common import DATA, OPPONENTS, RESULTS, Row, spread, write_csv, write_results
 from tellapart.data.dataset import PARTS
+
+PHOTOS = "flowers17"
 
 
 def run_ours(data: Path, seed: int, options: list[str]) -> tuple[Row, float]:
@@ -49,9 +59,13 @@ def run_ours(data: Path, seed: int, options: list[str]) -> tuple[Row, float]:
     return row, finished.seconds - run["seconds_after_audit"]
 
 
-def run_theirs(data: Path, seed: int) -> Row:
+def run_keras(data: Path, seed: int) -> Row:
     script = OPPONENTS / "plain_keras.py"
-    finished = processes.run([sys.executable, str(script), str(data), str(seed)])
+    return row_of(processes.run([sys.executable, str(script), str(data), str(seed)]))
+
+
+def row_of(finished: processes.Finished) -> Row:
+    """What a script of opponents/ printed, and what it took."""
 
     def number(pattern: str) -> float:
         found = re.search(pattern, finished.output)
@@ -66,40 +80,84 @@ def run_theirs(data: Path, seed: int) -> Row:
     }
 
 
-def report(rows: list[Row]) -> None:
+def measure(data: Path, runs: int, torch_python: Path | None) -> list[Row]:
+    rows: list[Row] = []
+
+    def add(who: str, seed: int, row: Row) -> None:
+        rows.append({"who": who, "seed": seed, **row})
+        print(rows[-1], flush=True)
+
+    for seed in range(runs):
+        keras = run_keras(data, seed)
+        add("plain keras", seed, keras)
+        if torch_python:
+            finished = pytorch_process.run(torch_python, "plain_pytorch.py", data, seed)
+            add("plain pytorch", seed, row_of(finished))
+        short, beside = run_ours(data, seed, ["--epochs", "1"])
+        add("short", seed, short)
+        budget = float(keras["seconds"]) - beside
+        equal, _ = run_ours(data, seed, ["--budget", f"{budget:.1f}s"])
+        add("equal time", seed, equal)
+    return rows
+
+
+def measure_photos(data: Path, runs: int) -> tuple[list[Row], list[Row]]:
+    """Returns a row a command, and a row for each epoch of the script."""
+    rows: list[Row] = []
+    epochs: list[Row] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        backbone = folder / "backbone.keras"
+        transfer.write_backbone(backbone)
+        for seed in range(runs):
+            run, pictures = folder / f"run-{seed}", folder / f"pictures-{seed}"
+            ours = transfer.run_ours(data, seed, folder / f"cache-{seed}", run, [])
+            rows.append({"who": "tellapart", "seed": seed, **ours})
+            print(rows[-1], flush=True)
+            transfer.write_folders(data, run, pictures)
+            finished = transfer.run_script(pictures, backbone, seed, "--each-epoch")
+            shutil.rmtree(pictures)
+            theirs: Row = {"who": "plain keras", "seed": seed}
+            rows.append(theirs | transfer.row_of(finished))
+            own = epochs_of(finished, float(rows[-1]["seconds"]))
+            epochs += [theirs | row for row in own]
+            print(*own, rows[-1], sep="\n", flush=True)
+    return rows, epochs
+
+
+def epochs_of(finished: processes.Finished, seconds: float) -> list[Row]:
+    """Of `keras_transfer.py --each-epoch`: seconds of the whole script, had it ended there."""
+    lines = re.findall(r"epoch (\d+): ([\d.]+) s, test accuracy ([\d.]+)", finished.output)
+    beside = seconds - float(lines[-1][1])
+    return [
+        {
+            "epoch": int(epoch),
+            "seconds": round(beside + float(fit), 1),
+            "test_accuracy": float(accuracy),
+        }
+        for epoch, fit, accuracy in lines
+    ]
+
+
+def report(rows: list[Row], pairs: tuple[tuple[str, str], ...]) -> None:
+    """Prints each contender's figures, and for each pair how many times as long the first took."""
     for who in dict.fromkeys(str(row["who"]) for row in rows):
-        for name in ("seconds", "fit_seconds", "test_accuracy", "peak_mb"):
+        for name in list(rows[0])[2:]:
             values = [float(row[name]) for row in rows if row["who"] == who]
-            print(
-                f"{who:12} {name:14} median {statistics.median(values):9.4f}  "
-                f"{min(values):.4f} to {max(values):.4f}  ({len(values)} runs)"
-            )
-    for name in ("seconds", "fit_seconds"):
-        pairs = [
-            float(theirs[name]) / float(ours[name])
-            for theirs, ours in zip(rows[::3], rows[1::3], strict=True)
-        ]
-        shown = ", ".join(f"{pair:.1f}" for pair in pairs)
-        print(f"plain keras / short, {name}: {shown}")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="The recipe fast against the textbook's script.")
-    parser.add_argument("data", choices=("mnist", "cifar10", "fashion-mnist"))
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        data = DATA / f"{arguments.data}.tar.gz"
-        if not data.exists():
-            data = write_arrays(arguments.data, Path(folder))
-        rows = measure(data, arguments.runs)
-    report(rows)
-    write_results(arguments.results / f"time_to_accuracy_{arguments.data}.csv", rows)
+            print(f"{who:13} {name:14} {spread(values, 4)}")
+    for slow, quick in pairs:
+        for name in ("seconds", "fit_seconds"):
+            times = {
+                who: [float(row[name]) for row in rows if row["who"] == who and name in row]
+                for who in (slow, quick)
+            }
+            ratios = [a / b for a, b in zip(times[slow], times[quick], strict=False)]
+            if ratios:
+                print(f"{slow} / {quick}, {name}: " + ", ".join(f"{r:.2f}" for r in ratios))
 
 
 def write_arrays(name: str, folder: Path) -> Path:
-    """Writes a data set of the catalog as `.npz`, for the script and for us."""
+    """Writes a data set of the catalog as `.npz`, for the scripts and for us."""
     dataset = tellapart.load(name)
     pixels = np.stack([np.asarray(dataset.source.read(i)) for i in range(len(dataset))])
     test = dataset.parts == PARTS.index("test")
@@ -114,22 +172,28 @@ def write_arrays(name: str, folder: Path) -> Path:
     return path
 
 
-def measure(data: Path, runs: int) -> list[Row]:
-    rows: list[Row] = []
-
-    def add(who: str, seed: int, row: Row) -> None:
-        rows.append({"who": who, "seed": seed, **row})
-        print(rows[-1], flush=True)
-
-    for seed in range(runs):
-        theirs = run_theirs(data, seed)
-        add("plain keras", seed, theirs)
-        short, beside = run_ours(data, seed, ["--epochs", "1"])
-        add("short", seed, short)
-        budget = float(theirs["seconds"]) - beside
-        equal, _ = run_ours(data, seed, ["--budget", f"{budget:.1f}s"])
-        add("equal time", seed, equal)
-    return rows
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", choices=("mnist", "cifar10", "fashion-mnist", PHOTOS))
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    pytorch_process.add_option(parser)
+    arguments = parser.parse_args()
+    table = arguments.results / f"time_to_accuracy_{arguments.data}.csv"
+    if arguments.data == PHOTOS:
+        rows, epochs = measure_photos(DATA / f"{PHOTOS}.zip", arguments.runs)
+        report(rows, (("plain keras", "tellapart"),))
+        write_csv(table.with_stem(f"{table.stem}_epochs"), epochs)
+        write_results(table, rows)
+        return
+    torch = pytorch_process.find_version(arguments.torch_python)
+    with tempfile.TemporaryDirectory() as folder:
+        data = DATA / f"{arguments.data}.tar.gz"
+        if not data.exists():
+            data = write_arrays(arguments.data, Path(folder))
+        rows = measure(data, arguments.runs, arguments.torch_python)
+    report(rows, (("plain keras", "short"), ("plain pytorch", "short")))
+    write_results(table, rows, **torch)
 
 
 if __name__ == "__main__":

@@ -1,34 +1,38 @@
-"""Training images a second, through `trainer.fit` and through plain Keras, in turns.
+"""Training images a second: `trainer.fit`, plain Keras and plain PyTorch, in turns.
 
-    python benchmarks/training_speed.py --rounds 3
+    python benchmarks/training_speed.py --rounds 3 --torch-python PATH
     python benchmarks/training_speed.py --networks classic-32
 
 Pictures of noise in memory, batches as in the recipes, no validation. Ours trains on uint8 as a run
 does. Plain Keras gets float32 arrays in 0..1, as in opponents/plain_keras.py, and the same layers
 without the one that scales; for `fast`, the same network in Keras's own layers, in single
-precision, with Adam. No picture is augmented. Each training is a fresh one: its first epoch
+precision, with Adam. PyTorch trains the classic networks, by opponents/pytorch_speed.py in a
+process of its own: at its best settings, in bfloat16 where the processor multiplies that, and the
+same in single precision. No picture is augmented. Each training is a fresh one: its first epoch
 compiles and is left out, the others are timed from the end of one epoch to the end of the next.
 
 The share of the peak is the floating-point operations of the training over those of a product of
 two large float32 matrices on all cores, in this process, the best of several in each round. A layer
 takes 2 for each multiplication of a picture's forward pass (convolutions and dense layers alone),
 and three times as many in training, forward and backward; a layer that is not trained takes them
-once. `fast` multiplies in bfloat16 where the processor can: its share is of the peak of that.
+once. The share of what multiplies in bfloat16, `fast` and PyTorch's best, is of the peak of that.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
-import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from common import RESULTS, Row, write_results
+import pytorch_process
+from common import RESULTS, Row, spread, write_results
 from tellapart.data.split import Split
 from tellapart.models import registry
 from tellapart.models.backend import import_keras
@@ -163,45 +167,57 @@ def peak_operations_per_second(dtype: str) -> float:
     return float(2 * PEAK_SIDE**3 / min(seconds[1:]))
 
 
-def measure(name: str, turn: int) -> Row:
+def train_pytorch(python: Path, name: str, training: Training) -> dict[str, Any]:
+    """What opponents/pytorch_speed.py measured: images a second of "best" and "float32"."""
+    finished = pytorch_process.run(
+        python, "pytorch_speed.py", name, training.pictures, "--epochs", EPOCHS
+    )
+    found: dict[str, Any] = json.loads(finished.output.splitlines()[-1])
+    return found
+
+
+def measure(name: str, turn: int, torch_python: Path | None) -> Iterator[Row]:
+    """Trains a network by each contender once: a row for each."""
     training = TRAININGS[name]
     rng = np.random.default_rng(turn)
     pixels = rng.integers(0, 256, (training.pictures, *training.shape), np.uint8)
     labels = rng.integers(0, CLASSES, training.pictures)
-    peak = ours_peak = peak_operations_per_second("float32")
-    if name == "fast" and multiplies_bfloat16():
-        ours_peak = peak_operations_per_second("bfloat16")
+    peaks = {False: peak_operations_per_second("float32")}
+    if multiplies_bfloat16():
+        peaks[True] = peak_operations_per_second("bfloat16")
     ours, each = train_ours(name, training, pixels, labels)
     import_keras().backend.clear_session()
     plain = train_plain(name, training, pixels, labels)
     import_keras().backend.clear_session()
-    return {
-        "network": name,
-        "round": turn,
-        "batch_size": training.batch_size,
-        "ours_images_per_second": round(ours),
-        "keras_images_per_second": round(plain),
-        "ours_to_keras": round(ours / plain, 3),
-        "megaflops_per_image": round(each / 1e6, 2),
-        "peak_gigaflops": round(peak / 1e9, 1),
-        "ours_peak_gigaflops": round(ours_peak / 1e9, 1),
-        "ours_share_of_peak": round(ours * each / ours_peak, 3),
-        "keras_share_of_peak": round(plain * each / peak, 3),
-    }
+
+    def row(who: str, images_per_second: float, bfloat16: bool) -> Row:
+        return {
+            "network": name,
+            "round": turn,
+            "who": who,
+            "batch_size": training.batch_size,
+            "bfloat16": int(bfloat16),
+            "images_per_second": round(images_per_second),
+            "ours_to_theirs": round(ours / images_per_second, 3),
+            "megaflops_per_image": round(each / 1e6, 2),
+            "peak_gigaflops": round(peaks[bfloat16] / 1e9, 1),
+            "share_of_peak": round(images_per_second * each / peaks[bfloat16], 3),
+        }
+
+    yield row("ours", ours, name == "fast" and multiplies_bfloat16())
+    yield row("keras", plain, False)
+    if torch_python and name != "fast":
+        found = train_pytorch(torch_python, name, training)
+        for setting, who in (("best", "pytorch"), ("float32", "pytorch, float32")):
+            best = found[setting]
+            yield row(who, best["images_per_second"], bool(best["bfloat16"]))
 
 
 def report(rows: list[Row]) -> None:
-    shown = (
-        "ours_images_per_second", "keras_images_per_second", "ours_to_keras",
-        "peak_gigaflops", "ours_peak_gigaflops", "ours_share_of_peak", "keras_share_of_peak",
-    )  # fmt: skip
-    for name in dict.fromkeys(str(row["network"]) for row in rows):
-        for column in shown:
-            values = [float(row[column]) for row in rows if row["network"] == name]
-            print(
-                f"{name:11} {column:24} median {statistics.median(values):10.3f}  "
-                f"{min(values):.3f} to {max(values):.3f}  ({len(values)} rounds)"
-            )
+    for name, who in dict.fromkeys((row["network"], row["who"]) for row in rows):
+        for column in ("images_per_second", "ours_to_theirs", "peak_gigaflops", "share_of_peak"):
+            values = [float(r[column]) for r in rows if (r["network"], r["who"]) == (name, who)]
+            print(f"{name:11} {who:16} {column:18} {spread(values)}")
 
 
 def main() -> None:
@@ -209,14 +225,17 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=TRAININGS, default=list(TRAININGS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--results", type=Path, default=RESULTS)
+    pytorch_process.add_option(parser)
     arguments = parser.parse_args()
+    torch = pytorch_process.find_version(arguments.torch_python)
     rows: list[Row] = []
     for turn in range(arguments.rounds):
         for name in arguments.networks:
-            rows.append(measure(name, turn))
-            print(rows[-1], flush=True)
+            for row in measure(name, turn, arguments.torch_python):
+                rows.append(row)
+                print(row, flush=True)
     report(rows)
-    write_results(arguments.results / "training_speed.csv", rows)
+    write_results(arguments.results / "training_speed.csv", rows, **torch)
 
 
 if __name__ == "__main__":

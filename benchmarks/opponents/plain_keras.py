@@ -8,10 +8,8 @@ does nothing but load, train, evaluate and print: no export, no plots, no report
 with the pictures decoded already, it reads that.
 """
 
-import io
 import os
 import sys
-import tarfile
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -19,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 from keras import layers
-from PIL import Image
+from pictures import read
 
 
 def mnist_network() -> keras.Model:
@@ -49,28 +47,6 @@ def cifar10_network() -> keras.Model:
             layers.Dense(10, activation="softmax"),
         ]
     )
-
-
-def read(path: str) -> list[np.ndarray]:
-    """Returns x_train, y_train, x_test, y_test."""
-    if path.endswith(".npz"):
-        with np.load(path) as data:
-            return [data[key] for key in ("x_train", "y_train", "x_test", "y_test")]
-    pictures: dict[str, list[np.ndarray]] = {"train": [], "test": []}
-    labels: dict[str, list[str]] = {"train": [], "test": []}
-    with tarfile.open(path, "r|gz") as archive:  # data/part/class/file
-        for member in archive:
-            if member.isfile():
-                _, part, label, _ = member.name.split("/")
-                content = archive.extractfile(member).read()  # type: ignore[union-attr]
-                pictures[part].append(np.asarray(Image.open(io.BytesIO(content))))
-                labels[part].append(label)
-    names = sorted(set(labels["train"]))
-    return [
-        array
-        for part in ("train", "test")
-        for array in (np.stack(pictures[part]), np.array([names.index(k) for k in labels[part]]))
-    ]
 
 
 def main(path: str, seed: int) -> None:

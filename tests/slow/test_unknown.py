@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import unknown_pictures
+from common import DATA
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +20,7 @@ OURS = "distance + entropy, means"
 def areas(network: str, seed: int) -> dict[str, float]:
     """AUROC of our score for each kind of unknown pictures."""
     for archive in (*unknown_pictures.ARCHIVES.values(), "flowers17.zip", "ants-bees.zip"):
-        if not (unknown_pictures.DATA / archive).exists():
+        if not (DATA / archive).exists():
             pytest.skip(f"{archive} is missing; TELLAPART_DATA names the folder that holds it")
     if network == "flowers17":
         case = unknown_pictures.flowers(seed)
