@@ -1,18 +1,22 @@
 """How a run grows with the pictures: each of its stages, at once, twice and four times as many.
 
     python benchmarks/growth.py cifar10 --runs 3
-    python benchmarks/growth.py mnist --runs 3 --epochs 1
+    python benchmarks/growth.py mnist --runs 3
 
-A quarter, a half and all of an archive's pictures, evenly spread over its classes and parts, each
-written as a `.tar.gz` of its own before. By the whole command, with an empty cache: `tellapart train
-ARCHIVE --recipe R --epochs E`, with the stages that its run.json names ("audit" lists and decodes
-the archive and looks for copies; "an epoch" is the training over its epochs); then `tellapart
-evaluate RUN ARCHIVE` on all pictures of the archive, and `tellapart predict RUN FOLDER` on its test
-pictures as files. Besides, in a process of its own each: "list" (`load`), "decode"
-(`open_store` with an empty cache), "look for copies" (`audit`) and "split", each measured alone.
+A quarter, a half and all of an archive's pictures, evenly spread over it, each written before as a
+`.tar.gz` of its own. Whole commands with an empty cache: `tellapart train` of that archive with
+"audit" and the other stages that its run.json names, the last epoch (the first one compiles, too)
+and the memory; then `tellapart evaluate` of the run on all pictures of the archive, and `tellapart
+predict` of those of its test part, as files in folders.
 
-The exponent of a stage is log2 of how many times as long it takes for twice the pictures: 1 where it
-grows as they do, below where something is paid once. Rows are medians of the runs.
+"alone" is what comes before training, in a process of its own with an empty cache, one after the
+other: `load` lists the archive, `open_column` decodes each picture and makes its signature, `audit`
+looks for copies, `split` makes the parts, `open_store` decodes the pictures to train on. In a run,
+the last two are made in one go with the signatures, beside the start of TensorFlow.
+
+The exponent says how a stage grows from one size to the next, as a power of the pictures: 1 where
+it takes twice as long for twice as many, below where something is paid once. Each row is the median
+of the runs.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import processes
-from common import DATA, RESULTS, Row, write_results
+from common import DATA, RESULTS, Row, read_csv, write_results
 from tellapart.data import load
 from tellapart.data.audit import SIGNATURES, audit
 from tellapart.data.columns import open_column
@@ -37,8 +41,8 @@ from tellapart.data.split import split
 from tellapart.data.store import open_store
 from tellapart.training.recipe import choose_recipe
 
-PARTS_OF_ALL = (4, 2, 1)
-"""The archives hold a quarter, a half and all of the pictures."""
+STEPS = (4, 2, 1)
+"""The archives hold every fourth picture, every other one and all of them."""
 
 Stages = dict[str, float]
 
@@ -77,7 +81,7 @@ def whole_commands(archive: Path, pictures: Path, options: list[str], folder: Pa
     predicted = processes.run(command("predict", out, pictures, "--output", listed), cache)
     return {
         **{f"train: {stage}": float(took) for stage, took in run["stages"].items()},
-        "train: an epoch": run["training"]["seconds"] / run["training"]["epochs_done"],
+        "train: the last epoch": float(read_csv(out / "results.csv")[-1]["seconds"]),
         "train, the whole command": trained.seconds,
         "evaluate, the whole command": evaluated.seconds,
         "predict, the whole command": predicted.seconds,
@@ -89,14 +93,14 @@ def command(name: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", "tellapart", name, *map(str, arguments)]
 
 
-def write_part(whole: Path, share: int, path: Path, folder: Path) -> int:
-    """Writes every so manieth picture, and those of the test part as files; returns how many."""
+def write_part(whole: Path, step: int, path: Path, folder: Path) -> int:
+    """Writes every `step`-th picture, and those of the test part as files; returns how many."""
     seen = kept = 0
     with tarfile.open(whole, "r|gz") as archive, tarfile.open(path, "w:gz") as part:
         for member in archive:
             if not member.isfile():
                 continue
-            if seen % share == 0:
+            if seen % step == 0:
                 file = archive.extractfile(member)
                 assert file is not None
                 part.addfile(member, file)
@@ -112,9 +116,9 @@ def measure(data: str, runs: int, options: list[str]) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         archives = {}
-        for share in PARTS_OF_ALL:
-            path, pictures = root / f"{data}-{share}.tar.gz", root / f"pictures-{share}"
-            number = write_part(DATA / f"{data}.tar.gz", share, path, pictures)
+        for step in STEPS:
+            path, pictures = root / f"{data}-{step}.tar.gz", root / f"pictures-{step}"
+            number = write_part(DATA / f"{data}.tar.gz", step, path, pictures)
             archives[number] = path, pictures
         for turn in range(runs):
             for number, (path, pictures) in archives.items():
@@ -181,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", choices=("mnist", "cifar10"))
     parser.add_argument("--recipe", choices=("fast", "classic"), default="fast")
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
