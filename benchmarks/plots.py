@@ -27,8 +27,8 @@ from tellapart.evaluation.plots.text import font, width
 GREEN, ORANGE, SKY, PURPLE = "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
 """With those of `style`, the colours of Okabe and Ito."""
 
-COLOURS = 64
-"""Of a picture that is kept: flat ones and the edges of letters need no more, and a third as many
+COLOURS = 128
+"""Of a picture that is kept: flat ones and the edges of letters need no more, and half as many
 bytes."""
 
 Table = list[dict[str, str]]
@@ -40,10 +40,13 @@ CONTENDERS = {
     "plain pytorch": ("plain PyTorch", GREEN, "D"),
     "short": ("tellapart, one epoch", SKY, "^"),
     "equal time": ("tellapart, in Keras's time", style.BLUE, "o"),
-    "tellapart": ("tellapart", style.BLUE, "o"),
+    "tellapart": ("tellapart, photos", style.BLUE, "o"),
 }
 
-SHOWN_ACCURACIES = (0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+SHOWN_ACCURACIES = (
+    0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.6, 0.7, 0.97, 0.93, 0.85, 0.75, 0.3, 0.4,
+)  # fmt: skip
+"""Marks of an axis; the first ones matter most, where there is no room for all."""
 
 COLUMN, ROW = 3.75, 2.9
 """Inches from one panel of a page to the next."""
@@ -69,9 +72,9 @@ def draw_time_to_accuracy(results: Path) -> style.Page | None:
         runs = read_csv(table)
         draw_runs(axes, runs)
         curve = table.with_stem(f"{table.stem}_epochs")
-        if curve.exists():
-            draw_epochs(axes, read_csv(curve))
-        finish_accuracy(axes, runs)
+        epochs = read_csv(curve) if curve.exists() else []
+        draw_epochs(axes, epochs)
+        finish_accuracy(axes, [*runs, *epochs])
         present += [row["who"] for row in runs]
     left = style.MARGIN
     for who in (who for who in CONTENDERS if who in present):
@@ -103,18 +106,31 @@ def draw_epochs(axes: Axes, epochs: Table) -> None:
         axes.plot(seconds, accuracies, ".-", color=style.VERMILLION, linewidth=1, markersize=4)
 
 
-def finish_accuracy(axes: Axes, runs: Table) -> None:
+def finish_accuracy(axes: Axes, rows: Table) -> None:
     """An axis on which halving the errors is the same step everywhere."""
     axes.set_yscale("function", functions=(_of_errors, _of_errors_back))
-    accuracies = [float(row["test_accuracy"]) for row in runs]
-    errors = 1 - max(accuracies), 1 - min(accuracies)
-    axes.set_ylim(max(0.0, 1 - 1.35 * errors[1]), 1 - errors[0] / 1.35)
-    axes.set_xlim(0, 1.06 * max(float(row["seconds"]) for row in runs))
-    axes.yaxis.set_major_locator(FixedLocator(SHOWN_ACCURACIES))
+    accuracies = [float(row["test_accuracy"]) for row in rows]
+    lowest = max(0.0, 1 - 1.35 * (1 - min(accuracies)))
+    highest = 1 - (1 - max(accuracies)) / 1.35
+    axes.set_ylim(lowest, highest)
+    axes.set_xlim(0, 1.06 * max(float(row["seconds"]) for row in rows))
+    axes.yaxis.set_major_locator(FixedLocator(marks(lowest, highest)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}%"))
     label(axes.xaxis, "seconds, whole command")
     grid(axes)
+
+
+def marks(lowest: float, highest: float) -> list[float]:
+    """The accuracies that are written beside an axis, no two too close to be read."""
+    apart = float(_of_errors(highest) - _of_errors(lowest)) / 11
+    found: list[float] = []
+    for accuracy in SHOWN_ACCURACIES:
+        if lowest <= accuracy <= highest and all(
+            abs(_of_errors(accuracy) - _of_errors(other)) >= apart for other in found
+        ):
+            found.append(accuracy)
+    return sorted(found)
 
 
 def _of_errors(accuracy: Any) -> Any:
@@ -307,7 +323,7 @@ def bars_page(
         subtitle: the line below it.
         panels: a title, a unit, and bars.
     """
-    height, gap, left, right = 0.27, 0.55, 2.85, 1.75
+    height, gap, left, right = 0.27, 0.55, 2.85, 1.95
     heights = [height * len(bars) for _, _, bars in panels]
     page = style.Page(8.2, 1.05 + sum(heights) + gap * len(panels), title, subtitle)
     top = 1.2
@@ -414,7 +430,7 @@ def shown(value: float) -> str:
 
 def key(page: style.Page, left: float, top: float, words: str, colour: str, marker: str) -> float:
     """Explains a marker on the page; returns where the next explanation begins."""
-    axes = page.axes(left, top, 0.15, 0.15)
+    axes = page.axes(left, top - 0.03, 0.15, 0.15)
     axes.set_axis_off()
     axes.plot([0], [0], marker, color=colour, markersize=7)
     page.text(left + 0.22, top - 0.02, words)

@@ -143,8 +143,9 @@ def share_out(layers: Iterable[list[Span]], start: float, end: float) -> dict[st
     changes: list[tuple[float, int, str, int]] = []
     for depth, spans in enumerate(layers):
         for span in spans:
-            changes.append((span.start, depth, span.part, 1))
-            changes.append((span.end, depth, span.part, -1))
+            if span.start < span.end:
+                changes.append((span.start, depth, span.part, 1))
+                changes.append((span.end, depth, span.part, -1))
     running: list[dict[str, int]] = [defaultdict(int) for _ in range(3)]
     seconds: dict[str, float] = defaultdict(float)
     now = start
