@@ -17,7 +17,7 @@ import plots
 import profile_loop
 import time_to_accuracy
 import transfer
-from common import RESULTS, read_csv, write_csv
+from common import RESULTS, Row, read_csv, write_csv
 from processes import Finished
 from profile_loop import BETWEEN, OTHER, PYTHON, WAITING, Span
 
@@ -43,7 +43,7 @@ def test_growth_is_a_power_of_the_pictures() -> None:
 
 
 def test_growth_takes_medians() -> None:
-    rows: list[growth.Row] = [
+    rows: list[Row] = [
         {"data": "mnist", "pictures": size, "run": run, "stage": "list", "value": value}
         for size, values in ((200, (4.0, 2.0, 9.0)), (100, (1.0, 2.0, 7.0)))
         for run, value in enumerate(values)
