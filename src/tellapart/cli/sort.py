@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tellapart.cli.confirm import ask, refuse_without_terminal
-from tellapart.cli.output import (
-    Progress,
-    print_json,
-    print_note,
-    print_problems,
-    print_table,
-)
+from tellapart.cli.output import print_json, print_note, print_table
+from tellapart.cli.stages import DONE, say_problems, speaker, stages
 from tellapart.errors import UsageError
 
 if TYPE_CHECKING:  # the collection needs NumPy, which `--help` can do without
     from tellapart.collection.journal import How
+    from tellapart.collection.outcome import Sorted
     from tellapart.collection.plan import Plan
-    from tellapart.collection.sort import Sorted
 
 EXAMPLES = """
 tellapart sort runs/photos-1 unsorted/ --into sorted/ --dry-run
@@ -30,8 +25,6 @@ tellapart sort runs/photos-1 unsorted/ --into sorted/ --move --keep-folders
 tellapart sort --resume sorted/               # after Ctrl-C, a power cut, a full disk
 tellapart undo sorted/
 """
-
-DONE = {"copy": "copied", "move": "moved", "link": "linked", "symlink": "linked"}
 
 
 def sort(
@@ -47,11 +40,11 @@ def sort(
     ] = None,
     into: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Sort into this folder: DIR/<class>/, and DIR/unsure/."
-        ),
+        typer.Option(metavar="DIR", help="Sort into this folder: DIR/<class>/, and DIR/unsure/."),
     ] = None,
-    move: Annotated[bool, typer.Option("--move", help="Move the files instead of copying.")] = False,
+    move: Annotated[
+        bool, typer.Option("--move", help="Move the files instead of copying.")
+    ] = False,
     link: Annotated[
         bool, typer.Option("--link", help="Make hard links, which take no room, instead of copies.")
     ] = False,
@@ -104,11 +97,11 @@ def sort(
     def confirm(plan: Plan) -> None:
         progress.hide()
         if not (as_json and yes):
-            show_plan(plan, to_stderr=as_json)
+            _show_plan(plan, as_json=as_json)
         if plan.pictures and not yes:
             ask(_question(plan))
 
-    with Stages() as progress:
+    with stages() as progress:
         if resume is not None:
             done = resume_sort(resume, confirm=confirm, on_progress=progress)
         else:
@@ -127,9 +120,7 @@ def sort(
                 classifier, folder, into=into, how=how, keep_folders=keep_folders,
                 confirm=confirm, on_progress=progress,
             )  # fmt: skip
-    if as_json:
-        print_json(done.to_json())
-    _show_done(done)
+    _show_done(done, as_json=as_json)
     if done.skipped or done.plan.unreadable:
         raise typer.Exit(1)
 
@@ -148,12 +139,12 @@ def _choose_how(*, move: bool, link: bool, symlink: bool) -> How:
 # --- What is shown ------------------------------------------------------------------------------
 
 
-def show_plan(plan: Plan, *, to_stderr: bool) -> None:
+def _show_plan(plan: Plan, *, as_json: bool) -> None:
     """Shows what is going to be done: a row a folder, then what is special."""
-    import sys
-
+    from tellapart.collection.words import shown
     from tellapart.data.wording import count
 
+    say = speaker(as_json=as_json)
     groups = [group for group in plan.groups if group.pictures]
     if groups:
         print_table(
@@ -162,20 +153,20 @@ def show_plan(plan: Plan, *, to_stderr: bool) -> None:
                 (
                     group.folder + _is_class(group.label, group.folder),
                     f"{group.pictures:,}",
-                    ", ".join(group.examples) + (", ..." if group.pictures > 3 else ""),
+                    ", ".join(group.examples) + ", ..." * (group.pictures > len(group.examples)),
                 )
                 for group in groups
             ],
-            title=f"{count(plan.pictures, 'picture')} of {plan.folder}, to be {DONE[plan.how]} "
-            f"into {plan.into}",
+            title=f"{count(plan.pictures, 'picture')} of {shown(plan.folder)}, to be "
+            f"{DONE[plan.how]} into {shown(plan.into)}",
             right=("Pictures",),
-            file=sys.stderr if to_stderr else None,
+            file=sys.stderr if as_json else None,
         )
     else:
-        print_note(f"There is nothing to sort in {plan.folder}.")
+        say(f"There is nothing to sort in {shown(plan.folder)}.")
     for sentence in _remarks(plan):
-        print_note(sentence)
-    print_problems("cannot be read and stay", plan.unreadable)
+        say(sentence)
+    say_problems(say, "These cannot be read, and stay where they are:", plan.unreadable)
 
 
 def _is_class(label: str | None, folder: str) -> str:
@@ -199,7 +190,8 @@ def _remarks(plan: Plan) -> list[str]:
          f"for byte, and {'moved as well' if moved else 'not stored again'}."),
         (plan.others, f"{count(plan.others, 'other file stays', 'other files stay')} where "
          f"{'it is' if plan.others == 1 else 'they are'}."),
-        (plan.links, f"{count(plan.links, 'symbolic link is', 'symbolic links are')} not followed."),
+        (plan.links, f"{count(plan.links, 'symbolic link is', 'symbolic links are')} not "
+         "followed."),
         (plan.destinations, f"{count(plan.destinations, 'folder is', 'folders are')} left out: "
          "something was sorted into it."),
     ]  # fmt: skip
@@ -222,49 +214,26 @@ def _show_dry_run(plan: Plan, *, as_json: bool) -> None:
     if as_json:
         print_json(plan.to_json())
     else:
-        show_plan(plan, to_stderr=False)
+        _show_plan(plan, as_json=False)
         print_note("Nothing was done.")
     if plan.unreadable:
         raise typer.Exit(1)
 
 
-def _show_done(done: Sorted) -> None:
+def _show_done(done: Sorted, *, as_json: bool) -> None:
+    from tellapart.collection.words import shown, undo_command
     from tellapart.data.wording import count
 
     plan = done.plan
-    print_problems("were not sorted and stay", done.skipped)
+    if as_json:
+        print_json(done.to_json())
+    say = speaker(as_json=as_json)
+    say_problems(say, "These were not sorted, and stay where they are:", done.skipped)
     if not done.pictures and not done.companions:
-        print_note("Nothing was sorted.")
+        say("Nothing was sorted.")
         return
-    also = f" and {count(done.companions, 'file')} that belong to them" if done.companions else ""
-    print_note(f"{count(done.pictures, 'picture')}{also} {DONE[plan.how]} into {plan.into}.")
-    print_note(f"`tellapart undo {shown_path(plan.into)}` takes it back.")
-
-
-class Stages:
-    """A progress bar for each thing that goes on, one after the other."""
-
-    def __init__(self) -> None:
-        self._what = ""
-        self._bar: Progress | None = None
-
-    def __enter__(self) -> Stages:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.hide()
-
-    def __call__(self, what: str, done: int, total: int | None) -> None:
-        """Says that `done` steps are done of `total`."""
-        if what != self._what or self._bar is None:
-            self.hide()
-            self._what, self._bar = what, Progress(what)
-        self._bar.reach(done, total)
-
-    def hide(self) -> None:
-        """Clears the bar; the next step brings one back."""
-        if self._bar is not None:
-            self._bar.hide()
-
-
-Confirm = Callable[[str], None]
+    also = f", and {count(done.companions, 'file')} with them" if done.companions else ""
+    say(
+        f"{count(done.pictures, 'picture is', 'pictures are')} {DONE[plan.how]} into "
+        f"{shown(plan.into)}{also}. {undo_command(plan.into)} takes it back."
+    )

@@ -152,13 +152,15 @@ class _Batch:
         if not any(os.path.lexists(self.journal.target(entry)) for entry in unit):
             return unit
         if not unit[0].is_picture:  # it was done before we were killed, under its name
-            free = []
-            for entry in unit:
-                if os.path.lexists(self.journal.target(entry)):
-                    self._drop(entry, TAKEN)
-                else:
-                    free.append(entry)
-            return free
+            return self._each(unit, self._require_free)
+        return self._rename(unit)
+
+    def _require_free(self, entry: Entry) -> Entry:
+        if os.path.lexists(self.journal.target(entry)):
+            raise _Dropped(TAKEN)
+        return entry
+
+    def _rename(self, unit: Unit) -> Unit:
         folder = unit[0].placed.parent
         names = [os.fsdecode(entry.name) for entry in unit]
         stem = Path(names[0]).stem

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tellapart.collection.content import digest_file, identity, regular
-from tellapart.collection.journal import PAGE, Entry, Journal
+from tellapart.collection.journal import PAGE, Entry, FileState, Journal
 from tellapart.collection.placing import fsync
 
 VANISHED = "it is no longer there"
@@ -79,7 +79,7 @@ def _settle_move(journal: Journal, entry: Entry) -> Entry:
     return replace(entry, state="planned")  # if it has vanished, that will be found
 
 
-def made(entry: Entry, target: Path, state: str) -> Entry:
+def made(entry: Entry, target: Path, state: FileState) -> Entry:
     """Notes by what a file that got its name is recognised."""
     status = target.lstat()
     return replace(

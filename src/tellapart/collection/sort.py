@@ -12,133 +12,46 @@ The journal in `sorted` remembers what was done; nothing else has to be kept.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
 
-from tellapart.collection.content import digest_file
+from tellapart.collection.checks import (
+    check_folders,
+    digest_of,
+    existing_into,
+    make_into,
+    refuse_unfinished,
+    require_folder,
+    require_the_same,
+)
 from tellapart.collection.doing import STOPS, carry_out
 from tellapart.collection.folder_names import folder_names
 from tellapart.collection.journal import FOLDER, How, Journal, newest, next_path
 from tellapart.collection.listing import list_collection
-from tellapart.collection.plan import Plan, Problem, existing, read_plan
+from tellapart.collection.outcome import (
+    Sorted,
+    Undone,
+    UndoPlan,
+    foresee_undo,
+    read_sorted,
+    read_undone,
+)
+from tellapart.collection.plan import Plan, read_plan
 from tellapart.collection.predicting import Predictor, predict
 from tellapart.collection.settling import settle
 from tellapart.collection.targets import choose_targets
-from tellapart.collection.undo import forget, judge, take_back
-from tellapart.errors import DataError, SortError, UsageError
-from tellapart.files import similar_path, write_error
+from tellapart.collection.undo import forget, take_back
+from tellapart.collection.words import resume_command, shown, undo_command
+from tellapart.errors import SortError
+from tellapart.files import write_error
 from tellapart.folder_lock import lock_folder
 
 OnProgress = Callable[[str, int, int | None], None]
 """Called with what is going on, how much of it is done, and of how much, where that is known."""
-
-
-@dataclass(frozen=True)
-class Sorted:
-    """What a sort has done.
-
-    Attributes:
-        plan: what it was to do.
-        pictures: that are in their folders now.
-        companions: that are there with them.
-        skipped: files that were left where they are, and why.
-    """
-
-    plan: Plan
-    pictures: int
-    companions: int
-    skipped: tuple[Problem, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields by name."""
-        return {
-            "plan": self.plan.to_json(),
-            "pictures": self.pictures,
-            "companions": self.companions,
-            "skipped": [problem.to_json() for problem in self.skipped],
-        }
-
-
-@dataclass(frozen=True)
-class UndoPlan:
-    """What taking back the last sort would do.
-
-    Attributes:
-        folder: the collection's.
-        into: the folder that was sorted into.
-        how: the files got there.
-        started: when that sort was, ISO 8601, UTC.
-        files: that are returned, where they were moved, or removed, where they were copied or
-            linked.
-        unfinished: files that were being sorted when that was ended.
-        kept: files that stay where they are, and why.
-        earlier: sorts into this folder before that one, which stay.
-    """
-
-    folder: Path
-    into: Path
-    how: How
-    started: str
-    files: int
-    unfinished: int
-    kept: tuple[Problem, ...]
-    earlier: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields by name."""
-        return {
-            "folder": str(self.folder),
-            "into": str(self.into),
-            "how": self.how,
-            "started": self.started,
-            "files": self.files,
-            "unfinished": self.unfinished,
-            "kept": [problem.to_json() for problem in self.kept],
-            "earlier": self.earlier,
-        }
-
-
-@dataclass(frozen=True)
-class Undone:
-    """What an undo has done.
-
-    Attributes:
-        folder: the collection's.
-        into: the folder that was sorted into.
-        how: the files got there.
-        files: that were returned, or removed.
-        renamed: files that came back beside something new, and under which name.
-        kept: files that stay where they are, for good, and why.
-        failed: files that could not be taken back, and why; the next undo tries them again.
-        earlier: sorts into this folder before that one, which the next undo takes back.
-    """
-
-    folder: Path
-    into: Path
-    how: How
-    files: int
-    renamed: tuple[Problem, ...]
-    kept: tuple[Problem, ...]
-    failed: tuple[Problem, ...]
-    earlier: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields by name."""
-        return {
-            "folder": str(self.folder),
-            "into": str(self.into),
-            "how": self.how,
-            "files": self.files,
-            "renamed": [problem.to_json() for problem in self.renamed],
-            "kept": [problem.to_json() for problem in self.kept],
-            "failed": [problem.to_json() for problem in self.failed],
-            "earlier": self.earlier,
-        }
 
 
 def plan_sort(
@@ -156,7 +69,7 @@ def plan_sort(
     Raises:
         TellapartError: see `sort`.
     """
-    collection, target = _check_folders(Path(folder), Path(into), how)
+    collection, target = check_folders(Path(folder), Path(into), how)
     predictor = _load(classifier)
     with tempfile.TemporaryDirectory(prefix="tellapart-") as temporary, _explaining(target):
         path = Path(temporary) / "sort-1.sqlite"
@@ -201,11 +114,11 @@ def sort(
         ClassifierFileError: the classifier cannot be loaded.
         KeyboardInterrupt: with words about how to go on or take it back.
     """
-    collection, target = _check_folders(Path(folder), Path(into), how)
+    collection, target = check_folders(Path(folder), Path(into), how)
     predictor = _load(classifier)
-    made = _make_into(target)
+    made = make_into(target)
     with _explaining(target), _locked(target):
-        _refuse_unfinished(target)
+        refuse_unfinished(target)
         (target / FOLDER).mkdir(exist_ok=True)
         journal = _create(
             next_path(target), target, collection, how, keep_folders, predictor, made=made
@@ -234,27 +147,30 @@ def resume_sort(
     Raises:
         SortError: there is nothing to go on with, or see `sort`.
     """
-    target = _existing_into(Path(into))
+    target = existing_into(Path(into))
     with _explaining(target), _locked(target):
         journal = newest(target)
         if journal is None:
-            raise SortError(f"Nothing was sorted into {target}: there is nothing to go on with.")
+            raise SortError(
+                f"Nothing was sorted into {shown(target)}: there is nothing to go on with."
+            )
         with journal:
             state = journal.state
             if state == "sorted":
                 raise SortError(
-                    f"The last sort into {target} has ended; {_undo(target)} takes it back."
+                    f"The last sort into {shown(target)} has ended; {undo_command(target)} takes "
+                    "it back."
                 )
             if state == "undoing":
                 raise SortError(
-                    f"The last sort into {target} is being taken back; {_undo(target)} goes on "
-                    "with that."
+                    f"The last sort into {shown(target)} is being taken back; "
+                    f"{undo_command(target)} goes on with that."
                 )
-            _require_folder(journal)
+            require_folder(journal)
             predictor = classifier
             if state in ("listing", "predicting"):
                 predictor = predictor or _load(journal.classifier)
-                _require_the_same(journal, predictor)
+                require_the_same(journal, predictor)
             return _go_on(journal, predictor, confirm, on_progress or _silent, batch_size)
 
 
@@ -264,9 +180,9 @@ def plan_undo(into: str | Path) -> UndoPlan:
     Raises:
         SortError: see `undo_sort`.
     """
-    target = _existing_into(Path(into))
+    target = existing_into(Path(into))
     with _explaining(target), _locked(target), _newest_to_undo(target) as journal:
-        return _plan_undo(journal)
+        return foresee_undo(journal)
 
 
 def undo_sort(
@@ -291,18 +207,18 @@ def undo_sort(
             another process works on it.
         KeyboardInterrupt: with words about how to go on.
     """
-    target = _existing_into(Path(into))
+    target = existing_into(Path(into))
     with _explaining(target), _locked(target), _newest_to_undo(target) as journal:
         if confirm is not None:
-            confirm(_plan_undo(journal))
+            confirm(foresee_undo(journal))
         try:
             take_back(journal, on_progress or _silent)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"{journal.count('undone', 'kept'):,} files are taken back; {_undo(target)} "
+                f"{journal.count('undone', 'kept'):,} files are taken back; {undo_command(target)} "
                 "goes on."
             ) from None
-        undone = _read_undone(journal)
+        undone = read_undone(journal)
         if not undone.failed:
             forget(journal)
         return undone
@@ -342,15 +258,14 @@ def _go_on(
             settle(journal)
         raise KeyboardInterrupt(_how_far(journal)) from None
     except (OSError, sqlite3.Error) as error:
-        if not _is_full(error):
+        ails = _ails(error)
+        if not ails:
             raise
         with contextlib.suppress(OSError, sqlite3.Error):
             settle(journal)  # what is half written takes room
-        raise SortError(
-            f"The disk of {journal.into} is full. {_how_far(journal)} Free some space first."
-        ) from error
+        raise SortError(f"The disk of {shown(journal.into)} {ails} {_how_far(journal)}") from error
     journal.set_state("sorted")
-    done = _read_sorted(journal)
+    done = read_sorted(journal)
     if not done.pictures and not done.companions:
         forget(journal)  # there is nothing to take back
     return done
@@ -375,21 +290,7 @@ def _how_far(journal: Journal) -> str:
     except sqlite3.Error:
         done = rest = 0
     said = f"{done:,} of {done + rest:,} files are sorted" if rest else "Nothing is sorted yet"
-    return f"{said}; `tellapart sort --resume {into}` goes on, {_undo(into)} takes it back."
-
-
-def _read_sorted(journal: Journal) -> Sorted:
-    pictures = journal.count("done", pictures=True)
-    return Sorted(
-        plan=read_plan(journal),
-        pictures=pictures,
-        companions=journal.count("done") - pictures,
-        skipped=tuple(
-            Problem(str(journal.source(entry)), entry.note)
-            for entry in journal.entries("skipped", "done")
-            if entry.note is not None
-        ),
-    )
+    return f"{said}; {resume_command(into)} goes on, {undo_command(into)} takes it back."
 
 
 # --- The stages of an undo ----------------------------------------------------------------------
@@ -399,93 +300,11 @@ def _read_sorted(journal: Journal) -> Sorted:
 def _newest_to_undo(into: Path) -> Iterator[Journal]:
     journal = newest(into)
     if journal is None:
-        raise SortError(f"Nothing was sorted into {into}: there is nothing to take back.")
+        raise SortError(f"Nothing was sorted into {shown(into)}: there is nothing to take back.")
     with journal:
         if journal.state not in ("listing", "predicting", "asking"):
-            _require_folder(journal)
+            require_folder(journal)
         yield journal
-
-
-def _plan_undo(journal: Journal) -> UndoPlan:
-    files = 0
-    kept = []
-    for entry in journal.entries("done", "undoing"):
-        verdict = judge(journal, entry)
-        if isinstance(verdict, tuple):
-            kept.append(Problem(str(journal.target(entry)), verdict[1]))
-        else:
-            files += 1
-    return UndoPlan(
-        folder=journal.folder,
-        into=journal.into,
-        how=journal.how,
-        started=journal.about("started"),
-        files=files,
-        unfinished=journal.count("doing", "copied", "placed"),
-        kept=tuple(kept),
-        earlier=_earlier(journal),
-    )
-
-
-def _read_undone(journal: Journal) -> Undone:
-    def problems(state: Any) -> tuple[Problem, ...]:
-        return tuple(
-            Problem(str(journal.target(entry)), entry.note or "")
-            for entry in journal.entries(state)
-        )
-
-    return Undone(
-        folder=journal.folder,
-        into=journal.into,
-        how=journal.how,
-        files=journal.count("undone"),
-        renamed=tuple(
-            Problem(str(journal.source(entry)), os.path.basename(os.fsdecode(entry.back)))  # noqa: PTH119
-            for entry in journal.entries("undone")
-            if entry.back is not None
-        ),
-        kept=problems("kept"),
-        failed=problems("done"),
-        earlier=_earlier(journal),
-    )
-
-
-def _earlier(journal: Journal) -> int:
-    from tellapart.collection.journal import journal_paths
-
-    return len(journal_paths(journal.into)) - 1
-
-
-# --- What is checked first ----------------------------------------------------------------------
-
-
-def _check_folders(folder: Path, into: Path, how: str) -> tuple[Path, Path]:
-    """Returns both without links, so that they mean the same from everywhere."""
-    if how not in get_args(How):
-        raise UsageError(f"how={how!r}: expected one of {', '.join(get_args(How))}.")
-    if not folder.is_dir():
-        if folder.exists():
-            raise UsageError(f"{folder} is a file. Name the folder that is to be sorted.")
-        raise DataError(f"There is no folder {folder}.{similar_path(folder)}")
-    if into.exists() and not into.is_dir():
-        raise UsageError(f"{into} is a file. Name a folder to sort into.")
-    if not into.resolve().parent.is_dir():
-        raise UsageError(
-            f"There is no folder {into.parent} to make {into.name} in. Make it first, or name "
-            "another."
-        )
-    collection, target = folder.resolve(), into.resolve()
-    if collection == target or (target.exists() and target.samefile(collection)):
-        raise UsageError(
-            f"{folder} cannot be sorted into itself. Name another folder, such as "
-            f"{folder / 'sorted'}."
-        )
-    if how == "link" and existing(target).stat().st_dev != collection.stat().st_dev:
-        raise UsageError(
-            f"Hard links cannot lead to another disk: {folder} and {into} are on two. Link with "
-            "--symlink, or copy."
-        )
-    return collection, target
 
 
 def _load(classifier: str | Path | Predictor) -> Predictor:
@@ -514,65 +333,10 @@ def _create(
         how=how,
         keep_folders=keep_folders,
         classifier=predictor.path.resolve(),
-        classifier_digest=_digest_of(predictor),
+        classifier_digest=digest_of(predictor),
         classes=zip(names, folder_names(names), strict=True),
         made_into=made,
     )
-
-
-def _digest_of(predictor: Predictor) -> bytes:
-    try:
-        return digest_file(predictor.path.resolve())
-    except OSError:  # one that comes from no file
-        return b""
-
-
-def _require_the_same(journal: Journal, predictor: Predictor) -> None:
-    if _digest_of(predictor) != journal.about("classifier_digest"):
-        raise SortError(
-            f"{journal.classifier} is no longer the classifier that the sort into {journal.into} "
-            f"was begun with. {_undo(journal.into)} ends that sort; then begin anew."
-        )
-
-
-def _require_folder(journal: Journal) -> None:
-    if not journal.folder.is_dir():
-        raise SortError(
-            f"The folder {journal.folder}, which was sorted into {journal.into}, is not there. "
-            "Connect its disk, or make the folder again if you have deleted it."
-        )
-
-
-def _make_into(into: Path) -> bool:
-    try:
-        into.mkdir()
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise write_error(into, error) from error
-    return True
-
-
-def _existing_into(into: Path) -> Path:
-    if not into.is_dir():
-        raise SortError(f"There is no folder {into}.{similar_path(into)}")
-    return into.resolve()
-
-
-def _refuse_unfinished(into: Path) -> None:
-    journal = newest(into)
-    if journal is None:
-        return
-    with journal:
-        if journal.state == "undoing":
-            raise SortError(
-                f"The last sort into {into} is being taken back. {_undo(into)} goes on with that."
-            )
-        if journal.state != "sorted":
-            raise SortError(
-                f"The last sort into {into} has not ended. `tellapart sort --resume {into}` goes "
-                f"on with it, {_undo(into)} takes it back."
-            )
 
 
 @contextlib.contextmanager
@@ -581,8 +345,8 @@ def _locked(into: Path) -> Iterator[None]:
         lock = lock_folder(into)
     except BlockingIOError:
         raise SortError(
-            f"Another process is sorting into {into}, or takes a sort back. Wait until it has "
-            "ended."
+            f"Another process is sorting into {shown(into)}, or takes a sort back. Wait until "
+            "it has ended."
         ) from None
     try:
         yield
@@ -597,21 +361,24 @@ def _explaining(into: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise SortError(f"The journal in {into / FOLDER} cannot be used: {error}.") from error
+        raise SortError(
+            f"The journal in {shown(into / FOLDER)} cannot be used: {error}."
+        ) from error
     except OSError as error:
         if error.filename is not None and not isinstance(error, BlockingIOError):
             raise write_error(Path(os.fsdecode(error.filename)), error) from error
         raise
 
 
-def _is_full(error: OSError | sqlite3.Error) -> bool:
+def _ails(error: OSError | sqlite3.Error) -> str:
+    """Says what ails a disk, and what to do; "" where it is something else."""
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        return "can no longer be written to. Mend that first."
     if isinstance(error, OSError):
-        return error.errno in STOPS
-    return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
-
-
-def _undo(into: Path) -> str:
-    return f"`tellapart undo {into}`"
+        full = error.errno in STOPS
+    else:
+        full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+    return "is full. Free some space first." if full else ""
 
 
 def _silent(what: str, done: int, total: int | None) -> None:
