@@ -196,7 +196,7 @@ def _remarks(plan: Plan) -> list[str]:
          "something was sorted into it."),
     ]  # fmt: skip
     said = [sentence for number, sentence in remarks if number]
-    if plan.bytes:
+    if plan.bytes >= 10**6:
         said.append(f"{size(plan.bytes)} are written; {size(plan.free_bytes)} are free.")
     if plan.bytes > plan.free_bytes:
         said.append("That is more than there is room for: it will stop when the disk is full.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -63,10 +64,12 @@ def speaker(*, as_json: bool) -> Callable[[str], None]:
 
 def say_problems(say: Callable[[str], None], heading: str, problems: Sequence[Problem]) -> None:
     """Names files with their reasons."""
+    from tellapart.collection.words import shown
+
     if not problems:
         return
     say(heading)
     for problem in problems[:SHOWN]:
-        say(f"  {problem.path}: {problem.reason}")
+        say(f"  {shown(Path(problem.path))}: {problem.reason}")
     if len(problems) > SHOWN:
         say(f"  and {len(problems) - SHOWN:,} more (--json names all)")

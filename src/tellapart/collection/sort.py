@@ -300,6 +300,8 @@ def _how_far(journal: Journal) -> str:
 def _newest_to_undo(into: Path) -> Iterator[Journal]:
     journal = newest(into)
     if journal is None:
+        with contextlib.suppress(OSError):  # an undo that was killed as its very last step
+            (into / FOLDER).rmdir()
         raise SortError(f"Nothing was sorted into {shown(into)}: there is nothing to take back.")
     with journal:
         if journal.state not in ("listing", "predicting", "asking"):
