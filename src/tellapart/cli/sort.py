@@ -147,6 +147,10 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
     say = speaker(as_json=as_json)
     groups = [group for group in plan.groups if group.pictures]
     if groups:
+        say(
+            f"{count(plan.pictures, 'picture')} of {shown(plan.folder)}, to be {DONE[plan.how]} "
+            f"into {shown(plan.into)}"
+        )
         print_table(
             ("Folder", "Pictures", "For example"),
             [
@@ -157,8 +161,6 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
                 )
                 for group in groups
             ],
-            title=f"{count(plan.pictures, 'picture')} of {shown(plan.folder)}, to be "
-            f"{DONE[plan.how]} into {shown(plan.into)}",
             right=("Pictures",),
             file=sys.stderr if as_json else None,
         )

@@ -289,7 +289,8 @@ def _how_far(journal: Journal) -> str:
         done, rest = journal.count("done", "skipped"), journal.count("planned", "doing", "copied")
     except sqlite3.Error:
         done = rest = 0
-    said = f"{done:,} of {done + rest:,} files are sorted" if rest else "Nothing is sorted yet"
+    total = done + rest
+    said = f"{done:,} of {total:,} files are sorted" if total else "Nothing is sorted yet"
     return f"{said}; {resume_command(into)} goes on, {undo_command(into)} takes it back."
 
 
