@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +18,28 @@ def test_ten_kills(tmp_path: Path) -> None:
     figures = run_kills(tmp_path, kills=10, files=60, seed=0)
     assert figures.failures == []
     assert figures.kills == 10
+
+
+STEPS = Path(__file__).with_name("sort_steps.py")
+
+
+def steps(every: int) -> str:
+    """Runs `sort_steps.py` in a process of its own, which has no threads and so may fork."""
+    done = subprocess.run(
+        [sys.executable, STEPS, "--every", str(every)],
+        capture_output=True, text=True, check=False, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_killed_before_every_31st_step() -> None:
+    assert int(steps(every=31).split()[0]) >= 30
+
+
+@pytest.mark.slow
+def test_killed_before_every_step() -> None:
+    assert int(steps(every=1).split()[0]) >= 1_000
 
 
 @pytest.mark.slow
