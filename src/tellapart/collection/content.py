@@ -72,6 +72,14 @@ def identity(status: os.stat_result) -> str:
     return f"{status.st_dev}:{status.st_ino}"
 
 
+def same_inode(status: os.stat_result, known: str | None) -> bool:
+    """Whether a file has the number of an `identity`.
+
+    The device is left out: a disk may get another number when it is connected again.
+    """
+    return known is not None and known.partition(":")[2] == str(status.st_ino)
+
+
 def regular(path: Path) -> os.stat_result | None:
     """Returns the status of a regular file; None where there is none, or something else."""
     try:

@@ -86,7 +86,7 @@ class _Batch:
         self.journal = journal
         self.how = journal.how
         self.dropped: list[Entry] = []
-        self.devices: dict[Path, str | None] = {}
+        self.devices: dict[Path, int | None] = {}
 
     def run(self, units: list[Unit]) -> None:
         units = [self._each(unit, self._intend) for unit in units]
@@ -177,16 +177,20 @@ class _Batch:
     def _is_to_copy(self, entry: Entry) -> bool:
         if self.how != "move":
             return self.how == "copy"
-        folder = self.journal.target(entry).parent
+        source, target = self.journal.source(entry), self.journal.target(entry)
+        return self._device(source.parent) != self._device(target.parent)
+
+    def _device(self, folder: Path) -> int | None:
         if folder not in self.devices:
-            self.devices[folder] = str(folder.stat().st_dev) if folder.is_dir() else None
-        return self.devices[folder] not in (None, entry.inode.partition(":")[0])
+            self.devices[folder] = folder.stat().st_dev if folder.is_dir() else None
+        return self.devices[folder]
 
     def _copy(self, entry: Entry) -> Entry:
         return self._copy_anyway(entry) if self._is_to_copy(entry) else entry
 
     def _copy_anyway(self, entry: Entry) -> Entry:
         temporary = self._temporary(entry)
+        temporary.unlink(missing_ok=True)  # its name was taken back, or taken by another
         digest = copy_to_new(
             self.journal.source(entry),
             temporary,

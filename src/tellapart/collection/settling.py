@@ -13,7 +13,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from tellapart.collection.content import digest_file, identity, regular
+from tellapart.collection.content import digest_file, identity, regular, same_inode
 from tellapart.collection.journal import PAGE, Entry, FileState, Journal
 from tellapart.collection.placing import fsync
 
@@ -42,7 +42,7 @@ def _settle(journal: Journal, entry: Entry) -> Entry:
     if how == "move":
         return _settle_move(journal, entry)
     target, source = journal.target(entry), journal.source(entry)
-    if how == "link" and _same_inode(target, entry.inode) and _same_inode(source, entry.inode):
+    if how == "link" and _is_one_file(regular(source), regular(target)):
         return made(entry, target, "done")
     if how == "symlink" and leads_to(target, source):
         return made(entry, target, "done")
@@ -51,10 +51,7 @@ def _settle(journal: Journal, entry: Entry) -> Entry:
 
 def _settle_copy(journal: Journal, entry: Entry) -> Entry:
     target = journal.target(entry)
-    waits = os.path.lexists(journal.temporary(entry, target.parent))
-    if not (
-        _same_inode(target, entry.made_inode) or (not waits and is_what_was_made(target, entry))
-    ):
+    if not _has_its_name(target, journal.temporary(entry, target.parent), entry):
         return replace(entry, state="planned", made_inode=None)
     if journal.how == "copy":
         return made(entry, target, "done")
@@ -62,21 +59,33 @@ def _settle_copy(journal: Journal, entry: Entry) -> Entry:
     return remove_original(journal, made(entry, target, "placed"))
 
 
+def _has_its_name(target: Path, temporary: Path, entry: Entry) -> bool:
+    """Whether a copy that was written has got its name."""
+    status = regular(target)
+    if status is not None and same_inode(status, entry.made_inode):
+        return True
+    # Some disks number files anew when they are mounted: there the bytes tell.
+    return not os.path.lexists(temporary) and is_what_was_made(target, entry)
+
+
 def _settle_move(journal: Journal, entry: Entry) -> Entry:
-    source, target = journal.source(entry), journal.target(entry)
-    there = regular(target)
-    if _same_inode(source, entry.inode):
-        if there is not None and identity(there) == entry.inode and there.st_nlink > 1:
-            source.unlink()  # where renaming is linking: both names are there for a moment
-            return made(entry, target, "done")
+    target = journal.target(entry)
+    here, there = regular(journal.source(entry)), regular(target)
+    if _is_one_file(here, there):
+        journal.source(entry).unlink()  # where renaming is linking, both names are there for once
+        return made(entry, target, "done")
+    if here is not None and is_unchanged(here, entry):
         return replace(entry, state="planned")
-    if (
-        there is not None
-        and there.st_size == entry.size
-        and (identity(there) == entry.inode or there.st_mtime_ns == entry.mtime_ns)
-    ):  # some disks number files anew when they are mounted
+    if there is not None and is_unchanged(there, entry):
         return made(entry, target, "done")
     return replace(entry, state="planned")  # if it has vanished, that will be found
+
+
+def _is_one_file(here: os.stat_result | None, there: os.stat_result | None) -> bool:
+    """Whether two names are there of one file: not one name, reached in two ways."""
+    if here is None or there is None:
+        return False
+    return os.path.samestat(here, there) and there.st_nlink > 1
 
 
 def made(entry: Entry, target: Path, state: FileState) -> Entry:
@@ -101,7 +110,8 @@ def remove_original(journal: Journal, entry: Entry) -> Entry:
     status = regular(source)
     if status is None:
         return replace(entry, state="done")
-    if not is_unchanged(status, entry):
+    same = status.st_ctime_ns == entry.ctime_ns or has_digest(source, entry.digest)
+    if not (is_unchanged(status, entry) and same):
         return replace(entry, state="done", note=LEFT)
     try:
         source.unlink()
@@ -113,10 +123,8 @@ def remove_original(journal: Journal, entry: Entry) -> Entry:
 
 
 def is_unchanged(status: os.stat_result, entry: Entry) -> bool:
-    """Whether a file is as it was listed, by size, time and place on the disk."""
-    return (status.st_size, status.st_mtime_ns, identity(status)) == (
-        entry.size, entry.mtime_ns, entry.inode,
-    )  # fmt: skip
+    """Whether a file is as it was listed, by its size and the time of its last change."""
+    return (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns)
 
 
 def is_what_was_made(path: Path, entry: Entry) -> bool:
@@ -124,8 +132,8 @@ def is_what_was_made(path: Path, entry: Entry) -> bool:
     status = regular(path)
     if status is None or status.st_size != entry.size:
         return False
-    if (identity(status), status.st_mtime_ns, status.st_ctime_ns) == (
-        entry.made_inode, entry.made_mtime_ns, entry.made_ctime_ns,
+    if same_inode(status, entry.made_inode) and (status.st_mtime_ns, status.st_ctime_ns) == (
+        entry.made_mtime_ns, entry.made_ctime_ns,
     ):  # fmt: skip
         return True
     return has_digest(path, entry.digest)
@@ -150,8 +158,3 @@ def reason(error: OSError) -> str:
     """Returns what ails a file, in the system's words."""
     words = error.strerror or str(error)
     return words[:1].lower() + words[1:]
-
-
-def _same_inode(path: Path, inode: str | None) -> bool:
-    status = regular(path)
-    return status is not None and identity(status) == inode

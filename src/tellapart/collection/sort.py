@@ -363,12 +363,14 @@ def _explaining(into: Path) -> Iterator[None]:
     """Says what a failing disk or journal means."""
     try:
         yield
-    except sqlite3.Error as error:
-        raise SortError(
-            f"The journal in {shown(into / FOLDER)} cannot be used: {error}."
-        ) from error
-    except OSError as error:
-        if error.filename is not None and not isinstance(error, BlockingIOError):
+    except (OSError, sqlite3.Error) as error:
+        if ails := _ails(error):
+            raise SortError(f"The disk of {shown(into)} {ails}") from error
+        if isinstance(error, sqlite3.Error):
+            raise SortError(
+                f"The journal in {shown(into / FOLDER)} cannot be used: {error}."
+            ) from error
+        if error.filename:
             raise write_error(Path(os.fsdecode(error.filename)), error) from error
         raise
 

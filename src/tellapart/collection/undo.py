@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from tellapart.collection.content import identity, regular
+from tellapart.collection.content import regular, same_inode
 from tellapart.collection.doing import BATCH_FILES, STOPS, remove_folders
 from tellapart.collection.journal import Entry, Journal, Unit, remove
 from tellapart.collection.placing import copy_to_new, fsync_all, rename_exclusive
@@ -82,9 +82,9 @@ def judge(journal: Journal, entry: Entry) -> Verdict:
         return "remove" if twice and has_digest(target, entry.digest) else "return"
     if how == "link":
         original = regular(source)
-        if original is not None and identity(original) == identity(status):
+        if original is not None and os.path.samestat(original, status):
             return "remove"
-        return "keep", ONLY_ONE if identity(status) == entry.made_inode else OTHER
+        return "keep", ONLY_ONE if same_inode(status, entry.made_inode) else OTHER
     if not is_what_was_made(target, entry):
         return "keep", EDITED
     return "remove" if _is_original(source, entry) else ("keep", ONLY_ONE)
@@ -221,7 +221,7 @@ def _came_back(journal: Journal, entry: Entry) -> bool:
     status = regular(_back(journal, entry))
     if status is None:
         return False
-    if identity(status) == entry.made_inode:
+    if same_inode(status, entry.made_inode):
         return True
     if (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns):
         return True  # some disks number files anew when they are mounted
@@ -233,8 +233,8 @@ def _is_original(source: Path, entry: Entry) -> bool:
     status = regular(source)
     if status is None or status.st_size != entry.size:
         return False
-    if (status.st_mtime_ns, status.st_ctime_ns, identity(status)) == (
-        entry.mtime_ns, entry.ctime_ns, entry.inode,
+    if same_inode(status, entry.inode) and (status.st_mtime_ns, status.st_ctime_ns) == (
+        entry.mtime_ns, entry.ctime_ns,
     ):  # fmt: skip
         return True
     return has_digest(source, entry.digest)
