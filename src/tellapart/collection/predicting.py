@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tellapart.collection.content import digest_bytes, open_quietly
+from tellapart.collection.decoding import decode_apart
 from tellapart.collection.journal import Entry, Journal
-from tellapart.images import MAX_FILE_BYTES, Raw
+from tellapart.images import MAX_FILE_BYTES, ImageSpec, Raw
 
 if TYPE_CHECKING:
     from tellapart.results import FailedPrediction, Prediction
@@ -21,7 +22,10 @@ COMMIT_EVERY = 500
 
 
 class Predictor(Protocol):
-    """What sorts: a `Classifier`, or anything that answers like one."""
+    """What sorts: a `Classifier`, or anything that answers like one.
+
+    Where it has an `image_spec`, pictures come to it decoded; else as the content of their files.
+    """
 
     class_names: tuple[str, ...]
     path: Path
@@ -48,6 +52,7 @@ def predict(
     total = journal.count("listed", "predicted", "unreadable", pictures=True)
     done = total - journal.count("listed", pictures=True)
     columns = {name: place for place, name in enumerate(predictor.class_names)}
+    spec: ImageSpec | None = getattr(predictor, "image_spec", None)
     digests: dict[int, bytes] = {}
     entries: deque[Entry] = deque()  # as far as they are on their way: two batches at most
 
@@ -56,7 +61,7 @@ def predict(
             if entry.is_picture:
                 entries.append(entry)
                 path = journal.source(entry)
-                yield str(path), partial(_read, path, entry.id, digests)
+                yield str(path), partial(_read, path, entry.id, digests, spec)
 
     rows: list[tuple[object, ...]] = []
     for answer in predictor.predict_stream(pictures(), batch_size=batch_size):
@@ -75,8 +80,11 @@ def predict(
     _write(journal, rows)
 
 
-def _read(path: Path, number: int, digests: dict[int, bytes]) -> Raw:
-    """Returns a picture's content and keeps its digest; or its path, where that tells what ails."""
+def _read(path: Path, number: int, digests: dict[int, bytes], spec: ImageSpec | None) -> Raw:
+    """Returns a picture's pixels or content, and keeps its digest.
+
+    Where it cannot be read, returns its path, which tells the classifier what ails it.
+    """
     try:
         with open_quietly(path) as stream:
             if os.fstat(stream.fileno()).st_size > MAX_FILE_BYTES:
@@ -85,7 +93,7 @@ def _read(path: Path, number: int, digests: dict[int, bytes]) -> Raw:
     except OSError:
         return path
     digests[number] = digest_bytes(content)
-    return content
+    return content if spec is None else decode_apart(content, spec, str(path))
 
 
 def _write(journal: Journal, rows: list[tuple[object, ...]]) -> None:
