@@ -77,7 +77,7 @@ def make_into(into: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise write_error(into, error) from error
+        raise write_error(Path(shown(into)), error) from error
     return True
 
 

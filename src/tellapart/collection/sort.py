@@ -371,7 +371,7 @@ def _explaining(into: Path) -> Iterator[None]:
                 f"The journal in {shown(into / FOLDER)} cannot be used: {error}."
             ) from error
         if error.filename:
-            raise write_error(Path(os.fsdecode(error.filename)), error) from error
+            raise write_error(Path(shown(Path(os.fsdecode(error.filename)))), error) from error
         raise
 
 
