@@ -33,17 +33,18 @@ def files(folder: str) -> list[str]:
     )
 
 
+class Terminal(io.TextIOWrapper):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Says something at a terminal, which the tests have none of."""
 
     def say(run: Run, text: str, *arguments: object) -> Any:
-        real = io.TextIOWrapper
-
-        class Terminal(real):
-            def isatty(self) -> bool:
-                return True
-
         with monkeypatch.context() as patch:
             patch.setattr(io, "TextIOWrapper", Terminal)
             return run(*arguments, stdin=text.encode())

@@ -40,6 +40,18 @@ def test_a_picture_that_cannot_be_decoded() -> None:
         decode_apart(b"", ImageSpec(8, 8), "a.jpg")
 
 
+@pytest.mark.skipif(not hasattr(os, "O_NOATIME"), reason="access times are left alone on Linux")
+def test_a_look_leaves_no_trace(tmp_path: Path) -> None:
+    save_classifier(tmp_path / "classifier.onnx")
+    picture = tmp_path / "photos" / "red.png"
+    picture.parent.mkdir()
+    Image.new("RGB", (9, 9), PURE["red"]).save(picture)
+    os.utime(picture, ns=(10**18, 2 * 10**18))  # read before it was changed: reading would show
+    plan = ta.plan_sort(tmp_path / "classifier.onnx", picture.parent, into=tmp_path / "sorted")
+    assert plan.pictures == 1
+    assert picture.stat().st_atime_ns == 10**18
+
+
 def fragile(spec: Any) -> Make:
     """Decodes, and crashes on red pictures. Runs in the decoding process."""
     known = ImageSpec.from_json(spec)

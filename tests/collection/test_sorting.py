@@ -15,9 +15,9 @@ import pytest
 
 import tellapart as ta
 from tellapart.collection import doing, placing
-from tellapart.collection import sort as sorting
-from tellapart.collection.journal import How
+from tellapart.collection.journal import How, newest
 from tellapart.collection.plan import Plan
+from tellapart.collection.settling import remove_original
 from tellapart.errors import DataError, SortError, UsageError
 from tellapart.folder_lock import lock_folder
 from tests.collection.stub import Stub, fill, look, names, write
@@ -451,14 +451,13 @@ def test_an_original_that_changes_while_it_is_moved_stays(
     photos: Path, into: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse_renames(monkeypatch)
-    remove = doing.remove_original
 
     def meddle(journal: Any, entry: Any) -> Any:
         if entry.name == b"a.jpg":
             write(photos / "a.jpg", "edited now", 99)
-        return remove(journal, entry)
+        return remove_original(journal, entry)
 
-    monkeypatch.setattr(doing, "remove_original", meddle)
+    monkeypatch.setattr("tellapart.collection.doing.remove_original", meddle)
     done = ta.sort(Stub(), photos, into=into, how="move")
     assert [problem.reason for problem in done.skipped] == [
         "its original has changed while it was moved, and was left where it is"
@@ -582,7 +581,7 @@ def test_the_journal_is_on_the_disk_at_each_commit(into: Path, photos: Path) -> 
 
     ta.sort(Stub(), photos, into=into, confirm=look_at)
     assert seen == [(True,)]
-    journal = sorting.newest(into)
+    journal = newest(into)
     assert journal is not None
     with journal:
         assert journal.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL

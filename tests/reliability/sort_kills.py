@@ -48,7 +48,7 @@ NAMES = ("cat", "dog", "unsure", "a/b")
 class ByTheBytes:
     """Answers by the first byte of a file, and reads it as a classifier does."""
 
-    class_names = NAMES
+    class_names: tuple[str, ...] = NAMES
     path = Path(__file__)
 
     def predict_stream(
