@@ -38,7 +38,7 @@ def small_batches() -> object:
         yield
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     collection=collections,
     there=st.dictionaries(st.tuples(st.sampled_from(["cat", "dog"]), stems, endings), contents),

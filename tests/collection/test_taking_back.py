@@ -241,6 +241,52 @@ def test_what_cannot_be_taken_back_now_can_be_later(
     assert look(photos) == before
 
 
+def hide(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Lets nobody look into a folder, root included."""
+    lstat = Path.lstat
+
+    def refuse(path: Path) -> os.stat_result:
+        if folder in path.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("hidden", ["cat", "photos"])
+def test_what_cannot_be_seen_is_not_taken_for_gone(
+    photos: Path, into: Path, how: How, hidden: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = look(photos)
+    ta.sort(Stub(), photos, into=into, how=how)
+    there = names(into)
+    with monkeypatch.context() as patch:
+        hide(patch, into / "cat" if hidden == "cat" else photos)
+        undone = ta.undo_sort(into)
+    if how in ("symlink", "move") and hidden == "photos":  # nothing has to be seen there
+        assert undone.failed == ()
+    else:
+        assert {problem.reason for problem in undone.failed} == {"permission denied"}
+        assert names(into) == [name for name in there if hidden == "photos" or "cat" in name]
+        assert ta.undo_sort(into).failed == ()
+    assert look(photos) == before
+    assert not into.exists()
+
+
+def test_a_folder_that_cannot_be_looked_into_takes_nothing(
+    photos: Path, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (into / "cat").mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        hide(patch, into / "cat")
+        done = ta.sort(Stub(), photos, into=into, how="move")
+    assert [(Path(problem.path).name, problem.reason) for problem in done.skipped] == [
+        ("a.jpg", "permission denied"), ("a.xmp", "permission denied"),
+    ]  # fmt: skip
+    assert done.pictures == 2
+
+
 # --- The plan of an undo ------------------------------------------------------------------------
 
 

@@ -81,9 +81,26 @@ def same_inode(status: os.stat_result, known: str | None) -> bool:
 
 
 def regular(path: Path) -> os.stat_result | None:
-    """Returns the status of a regular file; None where there is none, or something else."""
+    """Returns the status of a regular file; None where there is none, or something else.
+
+    Raises:
+        OSError: nobody can tell: no permission to look, a disk that does not answer.
+    """
     try:
         status = path.lstat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return status if stat.S_ISREG(status.st_mode) else None
+
+
+def exists(path: Path) -> bool:
+    """Whether there is anything of that name, a broken link too.
+
+    Raises:
+        OSError: nobody can tell; `os.path.lexists` would say no.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

@@ -22,7 +22,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from tellapart.collection.content import regular
+from tellapart.collection.content import exists, regular
 from tellapart.collection.journal import Entry, Journal, Unit
 from tellapart.collection.placing import copy_to_new, fsync_all, rename_exclusive
 from tellapart.collection.settling import (
@@ -90,7 +90,7 @@ class _Batch:
 
     def run(self, units: list[Unit]) -> None:
         units = [self._each(unit, self._intend) for unit in units]
-        units = [self._name(unit) for unit in units]
+        units = [self._name_or_drop(unit) for unit in units]
         self._commit(units)
         if any(self._is_to_copy(entry) for unit in units for entry in unit):
             units = [self._each(unit, self._copy) for unit in units]
@@ -147,16 +147,24 @@ class _Batch:
         if not (same and is_unchanged(status, entry)):
             raise _Dropped(CHANGED)
 
+    def _name_or_drop(self, unit: Unit) -> Unit:
+        try:
+            return self._name(unit)
+        except OSError as error:  # nobody may look into the folder
+            for entry in unit:
+                self._drop(entry, reason(error))
+            return []
+
     def _name(self, unit: Unit) -> Unit:
         """Gives a unit other names where somebody has taken one of them since the plan."""
-        if not any(os.path.lexists(self.journal.target(entry)) for entry in unit):
+        if not any(exists(self.journal.target(entry)) for entry in unit):
             return unit
         if not unit[0].is_picture:  # it was done before we were killed, under its name
             return self._each(unit, self._require_free)
         return self._rename(unit)
 
     def _require_free(self, entry: Entry) -> Entry:
-        if os.path.lexists(self.journal.target(entry)):
+        if exists(self.journal.target(entry)):
             raise _Dropped(TAKEN)
         return entry
 
@@ -164,9 +172,7 @@ class _Batch:
         folder = unit[0].placed.parent
         names = [os.fsdecode(entry.name) for entry in unit]
         stem = Path(names[0]).stem
-        free, _ = free_names(
-            names, stem, lambda name: os.path.lexists(self.journal.into / folder / name)
-        )
+        free, _ = free_names(names, stem, lambda name: exists(self.journal.into / folder / name))
         return [
             replace(entry, target=os.fsencode(folder / name))
             for entry, name in zip(unit, free, strict=True)
@@ -229,7 +235,7 @@ class _Batch:
                     self._take_name_back(entry)
                 placed.clear()
                 gone = {entry.id for entry in self.dropped}
-                unit = self._name([entry for entry in unit if entry.id not in gone])
+                unit = self._name_or_drop([entry for entry in unit if entry.id not in gone])
                 self._commit([unit])
 
     def _place_one(self, entry: Entry) -> Entry:

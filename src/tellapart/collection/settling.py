@@ -13,7 +13,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from tellapart.collection.content import digest_file, identity, regular, same_inode
+from tellapart.collection.content import digest_file, exists, identity, regular, same_inode
 from tellapart.collection.journal import PAGE, Entry, FileState, Journal
 from tellapart.collection.placing import fsync
 
@@ -65,7 +65,7 @@ def _has_its_name(target: Path, temporary: Path, entry: Entry) -> bool:
     if status is not None and same_inode(status, entry.made_inode):
         return True
     # Some disks number files anew when they are mounted: there the bytes tell.
-    return not os.path.lexists(temporary) and is_what_was_made(target, entry)
+    return not exists(temporary) and is_what_was_made(target, entry)
 
 
 def _settle_move(journal: Journal, entry: Entry) -> Entry:

@@ -7,6 +7,7 @@ A place that something new has taken meanwhile is left to it, and the file comes
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -15,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from tellapart.collection.content import regular, same_inode
+from tellapart.collection.content import exists, regular, same_inode
 from tellapart.collection.doing import BATCH_FILES, STOPS, remove_folders
-from tellapart.collection.journal import Entry, Journal, Unit, remove
+from tellapart.collection.journal import Entry, FileState, Journal, Unit, remove
 from tellapart.collection.placing import copy_to_new, fsync_all, rename_exclusive
 from tellapart.collection.settling import (
     VANISHED,
@@ -33,8 +34,8 @@ EDITED = "it has changed since it was put there"
 OTHER = "it is no longer what was put there"
 ONLY_ONE = "its original is gone or has changed, so this may be the only one"
 
-Verdict = Literal["return", "remove", "undone"] | tuple[Literal["keep"], str]
-"""What is to become of a file: back to its place; away; it is done; or stays, for a reason."""
+Verdict = Literal["return", "remove", "undone"] | tuple[Literal["keep", "fail"], str]
+"""What is to become of a file: back to its place; away; it is done; stays for good, or for now."""
 
 
 def take_back(journal: Journal, on_progress: Callable[[str, int, int | None], None]) -> None:
@@ -65,9 +66,16 @@ def forget(journal: Journal) -> None:
 
 def judge(journal: Journal, entry: Entry) -> Verdict:
     """Says what is to become of a file that was sorted. Nothing is changed."""
+    try:
+        return _judge(journal, entry)
+    except OSError as error:
+        return "fail", reason(error)
+
+
+def _judge(journal: Journal, entry: Entry) -> Verdict:
     target, source = journal.target(entry), journal.source(entry)
     how = journal.how
-    if not os.path.lexists(target):
+    if not exists(target):
         if how != "move" or (entry.state == "undoing" and _came_back(journal, entry)):
             return "undone"
         return "keep", VANISHED
@@ -103,9 +111,12 @@ def _batches(journal: Journal) -> Iterator[list[Unit]]:
 
 def _take_back_batch(journal: Journal, units: list[Unit]) -> None:
     decided: list[tuple[Entry, Verdict]] = []
-    for unit in units:
-        verdicts = [judge(journal, entry) for entry in unit]
-        decided += zip(_choose_places(journal, unit, verdicts), verdicts, strict=True)
+    for found in units:
+        unit, verdicts = found, [judge(journal, entry) for entry in found]
+        # Where nobody may look for a free name, the return will say so, file by file.
+        with contextlib.suppress(OSError):
+            unit = _choose_places(journal, unit, verdicts)
+        decided += zip(unit, verdicts, strict=True)
     journal.update(replace(entry, state="undoing") for entry, _ in decided)
     ended = [_take_back_one(journal, entry, verdict) for entry, verdict in decided]
     if journal.how == "move":
@@ -118,18 +129,14 @@ def _choose_places(journal: Journal, unit: Unit, verdicts: list[Verdict]) -> Uni
     returning = [
         entry for entry, verdict in zip(unit, verdicts, strict=True) if verdict == "return"
     ]
-    if not any(os.path.lexists(_back(journal, entry)) for entry in returning):
+    if not any(exists(_back(journal, entry)) for entry in returning):
         return unit
     folder = returning[0].path.parent
     names = [entry.path.name for entry in returning]
     stem = Path(names[0]).stem
-    if not all(
-        name.startswith(stem) for name in names
-    ):  # of the companions of a picture that stays
+    if not all(name.startswith(stem) for name in names):  # the picture is not among them
         stem = stem.partition(".")[0]
-    free, _ = free_names(
-        names, stem, lambda name: os.path.lexists(journal.folder_path / folder / name)
-    )
+    free, _ = free_names(names, stem, lambda name: exists(journal.folder_path / folder / name))
     places = {
         entry.id: os.fsencode(folder / name) for entry, name in zip(returning, free, strict=True)
     }
@@ -148,7 +155,8 @@ def _take_back_one(journal: Journal, entry: Entry, verdict: Verdict) -> Entry:
         # Not for good: the next undo tries it again.
         return replace(entry, state="done", note=reason(error))
     if isinstance(verdict, tuple):
-        return replace(entry, state="kept", note=verdict[1])
+        state: FileState = "kept" if verdict[0] == "keep" else "done"  # the next undo tries again
+        return replace(entry, state=state, note=verdict[1])
     return replace(entry, state="undone", note=None)
 
 
@@ -177,7 +185,7 @@ def _return(journal: Journal, entry: Entry) -> Entry:
 
 def _free_path(path: Path) -> Path:
     (name,), _ = free_names(
-        [path.name], path.stem, lambda name: os.path.lexists(path.with_name(name)), start=2
+        [path.name], path.stem, lambda name: exists(path.with_name(name)), start=2
     )
     return path.with_name(name)
 
