@@ -143,7 +143,7 @@ def test_everything_that_is_special_is_said(run: Run, here: Path) -> None:
     Path("photos/old/.tellapart").mkdir(parents=True)
     done = run(*SORT, "-y")
     for sentence in (
-        "1 file that belong to pictures (.xmp, RAW, .mov, ...) go with them.",
+        "1 file goes with its picture (.xmp, RAW, .mov, ...).",
         "1 name is taken: a suffix is added, as in 'name (2).jpg'.",
         "1 picture is the same as another, byte for byte, and not stored again.",
         "1 symbolic link is not followed.",

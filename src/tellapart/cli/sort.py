@@ -180,8 +180,8 @@ def _remarks(plan: Plan) -> list[str]:
 
     moved = plan.how == "move"
     remarks = [
-        (plan.companions, f"{count(plan.companions, 'file')} that belong to pictures (.xmp, RAW, "
-         ".mov, ...) go with them."),
+        (plan.companions, f"{count(plan.companions, 'file goes', 'files go')} with "
+         f"{'its picture' if plan.companions == 1 else 'their pictures'} (.xmp, RAW, .mov, ...)."),
         (plan.renamed, f"{count(plan.renamed, 'name is', 'names are')} taken: a suffix is added, "
          "as in 'name (2).jpg'."),
         (plan.there, f"{count(plan.there, 'picture is', 'pictures are')} there already, byte for "
