@@ -24,7 +24,7 @@ from pathlib import Path
 
 from tellapart.collection.content import exists, regular
 from tellapart.collection.journal import Entry, Journal, Unit
-from tellapart.collection.placing import copy_to_new, fsync_all, rename_exclusive
+from tellapart.collection.placing import copy_to_new, fsync, fsync_all, rename_exclusive
 from tellapart.collection.settling import (
     VANISHED,
     is_unchanged,
@@ -299,6 +299,7 @@ def make_folder(journal: Journal, folder: Path) -> None:
             journal.execute("DELETE FROM folders WHERE path = ?", name)
             if not path.is_dir():
                 raise
+        fsync(path.parent)  # or a cut of the power could take it, and what is moved into it
 
 
 def remove_folders(journal: Journal) -> None:

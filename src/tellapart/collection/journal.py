@@ -24,7 +24,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from tellapart.collection.placing import fsync
+from tellapart.collection.placing import fsync_all
 from tellapart.errors import SortError, UsageError
 
 FOLDER = ".tellapart"
@@ -205,7 +205,7 @@ class Journal:
                 # JSON: a name may hold what no text of a database can.
                 ((n, json.dumps(name), safe) for n, (name, safe) in enumerate(classes)),
             )
-        fsync(path.parent)
+        fsync_all((path.parent, path.parent.parent, path.parent.parent.parent))
         return journal
 
     def __enter__(self) -> Journal:

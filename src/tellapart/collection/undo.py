@@ -119,6 +119,7 @@ def _take_back_batch(journal: Journal, units: list[Unit]) -> None:
         decided += zip(unit, verdicts, strict=True)
     journal.update(replace(entry, state="undoing") for entry, _ in decided)
     ended = [_take_back_one(journal, entry, verdict) for entry, verdict in decided]
+    fsync_all(journal.target(entry).parent for entry in ended)
     if journal.how == "move":
         fsync_all(_back(journal, entry).parent for entry in ended)
     journal.update(ended)
