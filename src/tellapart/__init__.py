@@ -18,6 +18,10 @@ from tellapart.version import __version__
 
 if TYPE_CHECKING:
     from tellapart.classifier import Classifier as Classifier
+    from tellapart.collection.sort import plan_sort as plan_sort
+    from tellapart.collection.sort import resume_sort as resume_sort
+    from tellapart.collection.sort import sort as sort
+    from tellapart.collection.sort import undo_sort as undo_sort
     from tellapart.data import load as load
     from tellapart.data.dataset import Dataset as Dataset
     from tellapart.errors import TellapartError as TellapartError
@@ -44,7 +48,11 @@ _HOMES = {
     "TellapartError": "tellapart.errors",
     "data_flow": "tellapart.explanation.flow",
     "load": "tellapart.data",
+    "plan_sort": "tellapart.collection.sort",
+    "resume_sort": "tellapart.collection.sort",
+    "sort": "tellapart.collection.sort",
     "train": "tellapart.pipeline",
+    "undo_sort": "tellapart.collection.sort",
 }
 
 __all__ = [
@@ -61,7 +69,11 @@ __all__ = [
     "__version__",
     "data_flow",
     "load",
+    "plan_sort",
+    "resume_sort",
+    "sort",
     "train",
+    "undo_sort",
 ]
 
 

@@ -10,6 +10,7 @@
     ├── ClassifierFileError     a classifier file that is not ours, too new or damaged
     ├── ExportError             a classifier file that disagrees with the trained model
     ├── RunError                a run folder that cannot be made, found or read
+    ├── SortError               a collection that cannot be sorted, or a sort not taken back
     └── MissingDependencyError  an optional library that this call needs
 
 A message says what was found, what was expected and what to do, with the value and the file.
@@ -73,6 +74,10 @@ class ExportError(TellapartError):
 
 class RunError(TellapartError):
     """A run folder that cannot be made, found or read."""
+
+
+class SortError(TellapartError):
+    """A collection that cannot be sorted, or a sort that cannot be taken back."""
 
 
 class MissingDependencyError(TellapartError):

@@ -23,9 +23,11 @@ from tellapart.cli import (
     quantize,
     report,
     runs,
+    sort,
     summary,
     trace,
     train,
+    undo,
 )
 from tellapart.version import __version__
 
@@ -35,6 +37,8 @@ COMMANDS: tuple[ModuleType, ...] = (
     evaluate,
     compare,
     predict,
+    sort,
+    undo,
     summary,
     trace,
     explain,
@@ -50,6 +54,7 @@ tellapart train photos/                       # a folder per class, or a zip of 
 tellapart predict runs/photos-1 new.jpg
 tellapart predict runs/photos-1 unsorted/ --format csv > predictions.csv
 tellapart evaluate runs/photos-1 more-photos/
+tellapart sort runs/photos-1 unsorted/ --into sorted/
 """
 
 
