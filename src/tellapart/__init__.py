@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tellapart.errors import TellapartError as TellapartError
     from tellapart.explanation.flow import data_flow as data_flow
     from tellapart.images import ImageSpec as ImageSpec
+    from tellapart.pipeline import resume as resume
     from tellapart.pipeline import train as train
     from tellapart.results import Evaluation as Evaluation
     from tellapart.results import FailedPrediction as FailedPrediction
@@ -44,6 +45,7 @@ _HOMES = {
     "TellapartError": "tellapart.errors",
     "data_flow": "tellapart.explanation.flow",
     "load": "tellapart.data",
+    "resume": "tellapart.pipeline",
     "train": "tellapart.pipeline",
 }
 
@@ -61,6 +63,7 @@ __all__ = [
     "__version__",
     "data_flow",
     "load",
+    "resume",
     "train",
 ]
 
