@@ -206,7 +206,8 @@ def _run(
             dataset = relabel(dataset, request.labels)
         options = {**request.options, "budget_seconds": request.budget_seconds}
         plan = _plan(dataset, request.recipe, request.model, request.backend, options)
-        for note in (*dataset.notes, *plan.notes):
+        known = resumption is not None and resumption.had_begun  # and was told then
+        for note in () if known else (*dataset.notes, *plan.notes):
             emit(Noted(note))
         divide = _divider(dataset, plan, request)
         divide()  # classes that are too small show before minutes of decoding
