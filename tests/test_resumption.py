@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.conftest import save_picture
 
 import tellapart as ta
 from tellapart import runs
@@ -24,10 +23,15 @@ from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.events import EpochEnded, Event, Noted, RunResumed, TrainingEnded
 from tellapart.training.records import read_results
 from tellapart.training.stopping import Stopped
+from tests.conftest import save_picture
 
 OPTIONS: dict[str, Any] = {
-    "recipe": "classic", "model": "classic-32", "image_size": (12, 10), "batch_size": 8, "epochs": 4,
-}  # fmt: skip
+    "recipe": "classic",
+    "model": "classic-32",
+    "image_size": (12, 10),
+    "batch_size": 8,
+    "epochs": 4,
+}
 
 
 class CutOffError(Exception):
@@ -47,11 +51,29 @@ def cut_off_after(epoch: int) -> Any:
     return on_event
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures, and a run that is gone when it has reported its third epoch, not yet kept."""
+    folder = tmp_path_factory.mktemp("once")
+    for name, colour in (("blue", (40, 60, 200)), ("green", (50, 190, 60)), ("red", (210, 50, 40))):
+        for number in range(12):
+            save_picture(folder / "colours" / name / f"{number:02}.png", colour)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TELLAPART_CHECKPOINT_SECONDS", "0")
+        patch.chdir(folder)
+        with pytest.raises(CutOffError):
+            ta.train("colours", out="run", observers=[cut_off_after(3)], **OPTIONS)
+    return folder
+
+
 @pytest.fixture
-def cut_off(colour_folder: Path, tmp_path: Path) -> Path:
-    """A run that is gone when it has reported its third epoch, and not yet kept it."""
-    with pytest.raises(CutOffError):
-        ta.train(colour_folder, out=tmp_path / "run", observers=[cut_off_after(3)], **OPTIONS)
+def cut_off(once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That run, of pictures in the folder "colours" beside it."""
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    info = info_of(tmp_path / "run")
+    info["source"]["folder"] = str(tmp_path)
+    (tmp_path / "run" / runs.RUN_JSON).write_text(json.dumps(info))
     return tmp_path / "run"
 
 
@@ -63,10 +85,8 @@ def events_of(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / runs.EVENTS_JSONL).read_text().splitlines()]
 
 
-def test_it_ends_as_one_that_was_never_cut_off(
-    colour_folder: Path, cut_off: Path, tmp_path: Path
-) -> None:
-    straight = ta.train(colour_folder, out=tmp_path / "straight", observers=[], **OPTIONS)
+def test_it_ends_as_one_that_was_never_cut_off(cut_off: Path, tmp_path: Path) -> None:
+    straight = ta.train("colours", out=tmp_path / "straight", observers=[], **OPTIONS)
     seen: list[Event] = []
     (cut_off / ".evaluation.0123abcd.tmp.json").write_text("half")
     with (cut_off / runs.EVENTS_JSONL).open("a") as stream:
@@ -96,6 +116,7 @@ def test_it_ends_as_one_that_was_never_cut_off(
     assert "cut off and resumed 1 time." in (cut_off / runs.MODEL_CARD).read_text()
 
 
+@pytest.mark.slow
 def test_after_training_nothing_is_trained_again(colour_folder: Path, tmp_path: Path) -> None:
     def cut_off(event: Event) -> None:
         if isinstance(event, TrainingEnded):
@@ -109,6 +130,7 @@ def test_after_training_nothing_is_trained_again(colour_folder: Path, tmp_path: 
     assert len(run.history) == 4
 
 
+@pytest.mark.slow
 def test_the_second_time_too(cut_off: Path) -> None:
     with pytest.raises(CutOffError):
         ta.resume(cut_off, observers=[cut_off_after(4)])
@@ -120,29 +142,30 @@ def test_the_second_time_too(cut_off: Path) -> None:
 
 def test_a_failed_run_says_how_to_go_on(colour_folder: Path, tmp_path: Path) -> None:
     seen: list[Event] = []
-    cut = cut_off_after(2)
-
-    def watch(event: Event) -> None:
-        seen.append(event)
-        cut(event)
-
     with pytest.raises(CutOffError):
-        ta.train(colour_folder, out=tmp_path / "run", observers=[watch], **OPTIONS)
+        ta.train(
+            colour_folder,
+            out=tmp_path / "run",
+            observers=[seen.append, cut_off_after(1)],
+            **OPTIONS,
+        )
     last = [event for event in seen if isinstance(event, Noted)][-1]
     assert last.text == (
         f"What was trained is kept; `tellapart train --resume {tmp_path / 'run'}` goes on."
     )
 
 
-def test_a_whole_run_is_left_alone(colour_folder: Path, tmp_path: Path) -> None:
-    run = ta.train(colour_folder, out=tmp_path / "run", observers=[], **OPTIONS)
-    before = (run.path / runs.RUN_JSON).read_bytes()
+def test_a_whole_run_is_left_alone(cut_off: Path) -> None:
+    whole = {"status": "finished", "accuracy": {"value": 1.0}, "seconds_after_audit": 3.0}
+    (cut_off / runs.RUN_JSON).write_text(json.dumps(info_of(cut_off) | whole))
+    before = (cut_off / runs.RUN_JSON).read_bytes()
     with pytest.raises(RunError, match="is finished: there is nothing to resume"):
-        ta.resume(run.path)
-    assert (run.path / runs.RUN_JSON).read_bytes() == before
-    assert RunFolder(run.path).is_running() is not True
+        ta.resume(cut_off)
+    assert (cut_off / runs.RUN_JSON).read_bytes() == before
+    assert RunFolder(cut_off).is_running() is not True
 
 
+@pytest.mark.slow
 def test_a_run_that_ctrl_c_ended_is_whole(colour_folder: Path, tmp_path: Path) -> None:
     def press(event: Event) -> None:
         if isinstance(event, EpochEnded) and event.epoch == 2:
@@ -150,10 +173,13 @@ def test_a_run_that_ctrl_c_ended_is_whole(colour_folder: Path, tmp_path: Path) -
 
     run = ta.train(colour_folder, out=tmp_path / "run", observers=[press], **OPTIONS)
     assert run.interrupted
-    with pytest.raises(RunError, match=r"was ended early with Ctrl-C, after 2 epochs, and is whole"):
+    with pytest.raises(
+        RunError, match=r"was ended early with Ctrl-C, after 2 epochs, and is whole"
+    ):
         ta.resume(run.path)
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_is_a_pause(colour_folder: Path, tmp_path: Path) -> None:
     def press(event: Event) -> None:
         if isinstance(event, EpochEnded) and event.epoch == 2:
@@ -170,7 +196,9 @@ def test_ctrl_c_twice_is_a_pause(colour_folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signal there")
-@pytest.mark.parametrize("moment", [EpochEnded, TrainingEnded])
+@pytest.mark.parametrize(
+    "moment", [EpochEnded, pytest.param(TrainingEnded, marks=pytest.mark.slow)]
+)
 def test_sigterm_leaves_a_run_to_go_on_with(
     moment: type[Event], colour_folder: Path, tmp_path: Path
 ) -> None:
@@ -195,6 +223,7 @@ def test_sigterm_leaves_a_run_to_go_on_with(
     assert len(ta.resume(tmp_path / "run", observers=[]).history) == 4
 
 
+@pytest.mark.slow
 def test_killed_while_decoding(colour_folder: Path, tmp_path: Path) -> None:
     """The folder is there from the beginning, and knows what was asked."""
     program = (
@@ -222,7 +251,9 @@ def test_two_processes_never_train_in_one_folder(cut_off: Path) -> None:
         other = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=False
         )
-        assert f"The process {os.getpid()} is at work in {cut_off}. Wait for its end" in other.stderr
+        assert (
+            f"The process {os.getpid()} is at work in {cut_off}. Wait for its end" in other.stderr
+        )
         with pytest.raises(RunError, match="two of them cannot train in one folder"):
             ta.resume(cut_off)
     finally:
@@ -230,16 +261,15 @@ def test_two_processes_never_train_in_one_folder(cut_off: Path) -> None:
     ta.resume(cut_off, observers=[])
 
 
-def test_pictures_that_changed_are_named(
-    colour_folder: Path, cut_off: Path
-) -> None:
-    save_picture(colour_folder / "blue" / "new.png", (40, 60, 200))
-    (colour_folder / "green" / "03.png").unlink()
-    shutil.move(colour_folder / "red" / "05.png", colour_folder / "green" / "55.png")
+def test_pictures_that_changed_are_named(cut_off: Path) -> None:
+    colours = cut_off.parent / "colours"
+    save_picture(colours / "blue" / "new.png", (40, 60, 200))
+    (colours / "green" / "03.png").unlink()
+    shutil.move(colours / "red" / "05.png", colours / "green" / "55.png")
     with pytest.raises(RunError) as refused:
         ta.resume(cut_off, observers=[])
     words = str(refused.value)
-    assert f"{colour_folder} is not what the run {cut_off} was begun with:" in words
+    assert f"colours is not what the run {cut_off} was begun with:" in words
     assert "2 pictures are new: blue/new.png, green/55.png" in words
     assert "2 pictures are gone: green/03.png, red/05.png" in words
     assert "--allow-changes" in words
@@ -253,12 +283,13 @@ def test_pictures_that_changed_are_named(
     assert any("Not as it was when the run began: 2 pictures" in str(event) for event in seen)
 
 
-def test_other_content_and_other_classes(colour_folder: Path, cut_off: Path) -> None:
-    save_picture(colour_folder / "blue" / "00.png", (1, 2, 3))
+def test_other_content_and_other_classes(cut_off: Path) -> None:
+    colours = cut_off.parent / "colours"
+    save_picture(colours / "blue" / "00.png", (1, 2, 3))
     with pytest.raises(RunError, match="pictures of the same names have other content"):
         ta.resume(cut_off, observers=[])
     for number in range(12):
-        save_picture(colour_folder / "white" / f"{number}.png", (230, 230, 230))
+        save_picture(colours / "white" / f"{number}.png", (230, 230, 230))
     with pytest.raises(RunError, match=r"has the classes blue, green, red, white, and the run"):
         ta.resume(cut_off, allow_changes=True, observers=[])
 
@@ -276,10 +307,12 @@ def test_options_that_changed_are_named(cut_off: Path) -> None:
     assert info_of(cut_off)["recipe"]["epochs"] == 6
 
 
+@pytest.mark.slow
 def test_the_same_options_are_no_change(cut_off: Path) -> None:
     assert len(ta.resume(cut_off, epochs=4, image_size=(12, 10), observers=[]).history) == 4
 
 
+@pytest.mark.slow
 def test_other_versions_are_a_warning(cut_off: Path) -> None:
     info = info_of(cut_off)
     info["versions"]["keras"] = "3.0.0"
@@ -293,37 +326,41 @@ def test_other_versions_are_a_warning(cut_off: Path) -> None:
     assert info_of(cut_off)["resumed"][0]["differs"] == [f"keras was 3.0.0, and is {now}"]
 
 
+@pytest.mark.slow
 def test_from_another_folder_and_with_data_that_moved(
-    cut_off: Path, colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cut_off: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = tmp_path / "elsewhere" / "colours"
     moved.parent.mkdir()
-    shutil.move(colour_folder, moved)
+    shutil.move(tmp_path / "colours", moved)
     monkeypatch.chdir(moved.parent)
     assert len(ta.resume(cut_off, moved, observers=[]).history) == 4
 
 
 def test_paths_are_those_of_the_folder_where_it_was_begun(
-    colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cut_off: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(colour_folder.parent)
-    with pytest.raises(CutOffError):
-        ta.train("colours", out=tmp_path / "run", observers=[cut_off_after(1)], **OPTIONS)
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
-    assert len(ta.resume(tmp_path / "run", observers=[]).history) == 4
+    assert len(ta.resume(cut_off, observers=[]).history) == 4
 
 
-def test_arrays_must_be_given_again(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 255, (60, 12, 10, 3), dtype=np.uint8), np.arange(60) % 3
-    with pytest.raises(CutOffError):
-        ta.train((x, y), out=tmp_path / "run", observers=[cut_off_after(1)], **OPTIONS)
+def test_what_cannot_be_named_must_be_given_again(cut_off: Path) -> None:
+    info = info_of(cut_off)
+    info["source"]["data"] = None  # arrays
+    (cut_off / runs.RUN_JSON).write_text(json.dumps(info))
     with pytest.raises(UsageError, match=r"cannot name the data it was trained on.*data=\.\.\."):
-        ta.resume(tmp_path / "run")
-    assert len(ta.resume(tmp_path / "run", (x, y), observers=[]).history) == 4
+        ta.resume(cut_off)
+    info["source"]["data"] = "colours"
+    info["asked"]["model"] = "build"  # a function
+    (cut_off / runs.RUN_JSON).write_text(
+        json.dumps(info | {"source": info["source"] | {"model": None}})
+    )
+    with pytest.raises(UsageError, match=r"cannot name the model.*model=\.\.\."):
+        ta.resume(cut_off)
 
 
+@pytest.mark.slow
 def test_a_model_file_that_changed(colour_folder: Path, tmp_path: Path) -> None:
     model = tmp_path / "own.py"
     model.write_text(
@@ -350,7 +387,13 @@ def test_a_run_of_an_older_version(cut_off: Path) -> None:
     assert RunFolder(cut_off).is_running() is not True
 
 
-@pytest.mark.parametrize("writes", [1, 6, 14, 22, 30])
+@pytest.mark.parametrize(
+    "writes",
+    [
+        pytest.param(count, marks=[] if count == 22 else pytest.mark.slow)
+        for count in range(1, 60, 7)
+    ],
+)
 def test_a_disk_that_is_full(
     writes: int, colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

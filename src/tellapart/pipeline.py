@@ -276,7 +276,9 @@ def _prepare(
     found = _audit(dataset, emit)
     budget_seconds = plan.recipe.budget_seconds
     if budget_seconds is not None and plan.backbone is None:
-        import_keras(request.backend)  # it has been starting meanwhile; a budget is for the pictures
+        import_keras(
+            request.backend
+        )  # it has been starting meanwhile; a budget is for the pictures
     audited = time.monotonic()
     spent = 0.0 if checkpoints.newest is None else checkpoints.newest.state["spent"]
     checkpoints.began = audited - spent

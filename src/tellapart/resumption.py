@@ -101,13 +101,7 @@ class Resumption:
         folder.claim()
         try:
             info = folder.read_info()
-            if is_whole(info):
-                raise _nothing_to_do(folder, info)
-            if not isinstance(info.get("source"), dict) or not isinstance(info.get("asked"), dict):
-                raise RunError(
-                    f"{folder.path / runs.RUN_JSON} does not say what was asked: the run is of a "
-                    "tellapart that could not resume. Train anew."
-                )
+            _check_resumable(folder, info)
         except BaseException:
             folder.release()
             raise
@@ -323,12 +317,19 @@ def is_whole(info: Mapping[str, Any]) -> bool:
     return ended and "accuracy" in info and "seconds_after_audit" in info
 
 
-def _nothing_to_do(folder: RunFolder, info: Mapping[str, Any]) -> RunError:
+def _check_resumable(folder: RunFolder, info: Mapping[str, Any]) -> None:
+    if not is_whole(info):
+        if isinstance(info.get("source"), dict) and isinstance(info.get("asked"), dict):
+            return
+        raise RunError(
+            f"{folder.path / runs.RUN_JSON} does not say what was asked: the run is of a tellapart "
+            "that could not resume. Train anew."
+        )
     how = "is finished"
     if info["status"] == "interrupted":
         done = info.get("training", {}).get("epochs_done")
         how = f"was ended early with Ctrl-C, after {done} epochs, and is whole"
-    return RunError(
+    raise RunError(
         f"The run {folder.path} {how}: there is nothing to resume. Its test pictures were looked "
         "at, so that it does not go on; train anew, with more --epochs if that is what you want."
     )

@@ -187,9 +187,7 @@ class Session:
         interruption = Interruption()
         with interruption.listening():
             with self._stage("training"):
-                end = self.approach.fit(
-                    self.parts, self.emit, interruption, self.checkpoints
-                )
+                end = self.approach.fit(self.parts, self.emit, interruption, self.checkpoints)
             evaluation = self._conclude(end)
         return Run(
             self.folder.path,

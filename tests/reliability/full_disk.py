@@ -58,7 +58,9 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def disturb(folder: Path, recipe: str, count: int, *, seed: int = 0) -> tuple[Counter[str], list[str]]:
+def disturb(
+    folder: Path, recipe: str, count: int, *, seed: int = 0
+) -> tuple[Counter[str], list[str]]:
     """Disturbs so many trainings; returns how they ended, and what went wrong."""
     chance = random.Random(f"{recipe} {seed}")
     began = time.monotonic()
@@ -96,7 +98,9 @@ def _break(training: Training, disk: Path, fault: str) -> tuple[str, list[str]]:
         problems.append(f"ended with {code}")
     if "Traceback" in words:
         problems.append(f"a traceback: {words[-1500:]}")
-    if not re.search(r"(disk is full|read-only)[^\n]*(Free some|Name a folder)", words.replace("\n", " ")):
+    if not re.search(
+        r"(disk is full|read-only)[^\n]*(Free some|Name a folder)", words.replace("\n", " ")
+    ):
         problems.append(f"nothing that says what to do: {words[-600:]}")
     return "ended with a message", problems
 

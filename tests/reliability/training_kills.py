@@ -4,8 +4,8 @@
 
 Expected: every resume goes on, no completed checkpoint is lost, and the final run is that of a
 training that was never interrupted: weights and predictions bit for bit, the same rows, figures
-and parts. A third of the kills are anywhere between the start of the process and its end, the others
-while it trains. Before every second resume of a transfer, the kept features are thrown away.
+and parts. A third of the kills are anywhere between the start of the process and its end, the
+others while it trains. Before every second resume of a transfer, the kept features are thrown away.
 """
 
 from __future__ import annotations

@@ -26,11 +26,14 @@ RECIPES: dict[str, list[str]] = {
         "digits", "--recipe", "transfer", "--image-size", "32", "--epochs", "5",
         "--learning-rate", "0.001",
     ],
-    "own": ["digits", "--model", "{folder}/own.py:build", "--epochs", "20", "--augment", "shift=0.1"],
+    "own": [
+        "digits", "--model", "{folder}/own.py:build", "--epochs", "20", "--augment",
+        "shift=0.1",
+    ],
 }  # fmt: skip
 """Small trainings on scikit-learn's digits, by what is trained."""
 
-OWN_MODEL = '''
+OWN_MODEL = """
 import keras
 
 def build(input_shape, classes):
@@ -44,7 +47,7 @@ def build(input_shape, classes):
         keras.layers.Dropout(0.3),
         keras.layers.Dense(classes, activation="softmax"),
     ])
-'''
+"""
 
 TIMES = ("seconds", "images_per_second")
 

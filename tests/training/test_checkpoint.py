@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert (read.epoch, read.step) == (3, 40)
     assert read.state == {"seconds": 1.5, "loss": math.inf, "text": "é\udc80"}
     assert list(read.arrays) == ["variables", "optimizer", "best"]
-    for ours, theirs in zip(
-        sum(ARRAYS.values(), []), sum(read.arrays.values(), []), strict=True
-    ):
+    for ours, theirs in zip(chain(*ARRAYS.values()), chain(*read.arrays.values()), strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
         assert ours.shape == theirs.shape
@@ -161,9 +160,7 @@ def test_what_is_compressed_is_not_unpacked(tmp_path: Path) -> None:
         read_checkpoint(rewritten(path, "variables-0.npy", bomb, compress=True))
 
 
-def test_a_state_without_end_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_state_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "MOST_STATE_BYTES", 100)
     with pytest.raises(DamagedCheckpointError, match="its state has"):
         read_checkpoint(written(tmp_path))

@@ -29,31 +29,46 @@ def test_at_once_where_nothing_is_put_off(number: signal.Signals, code: int) -> 
 
 def test_put_off_until_it_is_asked_for() -> None:
     stopping, done = Stopping(), []
-    with pytest.raises(Stopped), stopping.listening(), stopping.deferred():
-        send(signal.SIGTERM)
-        done.append("a checkpoint")
-        stopping.check()
-        done.append("too much")
+
+    def work() -> None:
+        with stopping.listening(), stopping.deferred():
+            send(signal.SIGTERM)
+            done.append("a checkpoint")
+            stopping.check()
+            done.append("too much")
+
+    with pytest.raises(Stopped):
+        work()
     assert done == ["a checkpoint"]
 
 
 def test_put_off_until_the_end_of_the_block_at_the_latest() -> None:
     stopping, done = Stopping(), []
-    with pytest.raises(Stopped), stopping.listening():
-        with stopping.deferred():
-            send(signal.SIGTERM)
-            done.append("the block")
-        done.append("too much")
+
+    def work() -> None:
+        with stopping.listening():
+            with stopping.deferred():
+                send(signal.SIGTERM)
+                done.append("the block")
+            done.append("too much")
+
+    with pytest.raises(Stopped):
+        work()
     assert done == ["the block"]
 
 
 def test_a_closed_terminal_sends_it_twice() -> None:
-    stopping = Stopping()
-    with pytest.raises(Stopped), stopping.listening(), stopping.deferred():
-        send(signal.SIGHUP)
-        send(signal.SIGHUP)
-        send(signal.SIGHUP)
-        stopping.check()
+    stopping, done = Stopping(), []
+
+    def work() -> None:
+        with stopping.listening(), stopping.deferred():
+            for _ in range(3):
+                send(signal.SIGHUP)
+                done.append("still there")
+
+    with pytest.raises(Stopped):
+        work()
+    assert len(done) == 3
 
 
 def test_asked_twice_it_ends_at_once() -> None:

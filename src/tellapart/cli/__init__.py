@@ -1,7 +1,8 @@
 """The command line: one subcommand a file, with heavy imports inside the command.
 
 Exit codes: 0 fine; 1 a `TellapartError`, or some of the pictures failed; 2 wrong usage; 130
-interrupted; 143 and 129 a training that was stopped by SIGTERM or SIGHUP. A bug keeps its traceback. Results go to stdout, everything else to stderr.
+interrupted; 143 and 129 a training that was stopped by SIGTERM or SIGHUP. A bug keeps its
+traceback. Results go to stdout, everything else to stderr.
 """
 
 from __future__ import annotations

@@ -271,9 +271,7 @@ def _go_on(
 ) -> Run:
     from tellapart.pipeline import resume
 
-    return resume(
-        path, data, model=model, budget=budget, allow_changes=allow_changes, **options
-    )
+    return resume(path, data, model=model, budget=budget, allow_changes=allow_changes, **options)
 
 
 def _print(run: Run, *, json: bool) -> None:

@@ -105,26 +105,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         with zipfile.ZipFile(path) as archive:
             members = _read_members(archive)
-        expected = members.pop("sha256", np.empty(0, np.uint8)).tobytes()
-        if expected != _digest(members):
-            raise ValueError("its checksum is not that of its content")
-        head = json.loads(members.pop("head").tobytes())
-        version = head.get("format_version")
-        if version != FORMAT_VERSION:
-            raise RunError(
-                f"{path} has format version {version!r}; this tellapart reads {FORMAT_VERSION}. "
-                "Go on with the tellapart that wrote it, or train anew."
-            )
-        arrays = {
-            name: [
-                _take(members, f"{name}-{number}", about["shape"], about["dtype"])
-                for number, about in enumerate(abouts)
-            ]
-            for name, abouts in head["arrays"].items()
-        }
-        if members:
-            raise ValueError(f"it holds '{next(iter(members))}', which nothing tells of")
-        return Checkpoint(int(head["epoch"]), int(head["step"]), dict(head["state"]), arrays)
+        return _understand(members, path)
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (
@@ -221,6 +202,29 @@ def check_fits(
         f"The checkpoint has {differs}: it is of another network. Train anew, with --out or "
         "without it."
     )
+
+
+def _understand(members: dict[str, Array], path: Path) -> Checkpoint:
+    expected = members.pop("sha256", np.empty(0, np.uint8)).tobytes()
+    if expected != _digest(members):
+        raise ValueError("its checksum is not that of its content")
+    head = json.loads(members.pop("head").tobytes())
+    version = head.get("format_version")
+    if version != FORMAT_VERSION:
+        raise RunError(
+            f"{path} has format version {version!r}; this tellapart reads {FORMAT_VERSION}. "
+            "Go on with the tellapart that wrote it, or train anew."
+        )
+    arrays = {
+        name: [
+            _take(members, f"{name}-{number}", about["shape"], about["dtype"])
+            for number, about in enumerate(abouts)
+        ]
+        for name, abouts in head["arrays"].items()
+    }
+    if members:
+        raise ValueError(f"it holds '{next(iter(members))}', which nothing tells of")
+    return Checkpoint(int(head["epoch"]), int(head["step"]), dict(head["state"]), arrays)
 
 
 def _read_members(archive: zipfile.ZipFile) -> dict[str, Array]:

@@ -65,7 +65,9 @@ class Checkpointer(keras.callbacks.Callback):  # type: ignore[misc]
         self._epoch = self._step = 0
         self.logs: dict[str, float] = {}  # of the epoch so far
         self._began = self._written = time.monotonic()
-        self._cost: float | None = None  # seconds of the last one, or what the first is expected to take
+        self._cost: float | None = (
+            None  # seconds of the last one, or what the first is expected to take
+        )
         self._kept_for_ctrl_c = False
         self._every = _asked_interval()
         self._from: Checkpoint | None = None  # until it is taken up
