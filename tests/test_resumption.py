@@ -231,7 +231,8 @@ def test_killed_while_decoding(colour_folder: Path, tmp_path: Path) -> None:
         "from tellapart.training.events import Progressed\n"
         "def die(event):\n"
         "    if isinstance(event, Progressed): os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"ta.train({str(colour_folder)!r}, out='run', recipe='classic', epochs=1, observers=[die])\n"
+        f"ta.train({str(colour_folder)!r}, out='run', recipe='classic', epochs=1, "
+        "observers=[die])\n"
     )
     died = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False)
     assert died.returncode == -signal.SIGKILL

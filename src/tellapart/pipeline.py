@@ -31,6 +31,7 @@ from tellapart.data.relabel import relabel
 from tellapart.data.split import Split, split
 from tellapart.data.store import Store, fingerprint, open_store, pixel_measure
 from tellapart.data.wording import SHOWN, count, size
+from tellapart.errors import TellapartError
 from tellapart.export.trial import try_export
 from tellapart.images import Interpolation, Resize
 from tellapart.models import registry
@@ -211,11 +212,12 @@ def _run(
             emit(Noted(note))
         divide = _divider(dataset, plan, request)
         divide()  # classes that are too small show before minutes of decoding
+        made = out is None or not out.exists()
         if resumption is None:
             folder = RunFolder.create(dataset.name, out=out)
         else:
             folder = resumption.folder
-        with _being_prepared(folder, plan, request, emit, resumption):
+        with _being_prepared(folder, plan, request, emit, resumption, made=made):
             checkpoints = Checkpoints(folder.path / runs.CHECKPOINTS, stopping)
             session = _prepare(
                 folder, dataset, plan, request, emit, started, checkpoints, resumption, divide
@@ -231,22 +233,24 @@ def _being_prepared(
     request: Request,
     emit: Observer,
     resumption: Resumption | None,
+    *,
+    made: bool,
 ) -> Iterator[None]:
-    """Lets a run be found that is killed before it trains; a folder without one is taken back."""
+    """Lets a run be found that is killed before it trains; where it fails, all is as before."""
+    if resumption is None:
+        folder.claim()
+        info: dict[str, Any] = {
+            "started": runs.now(),
+            "recipe": plan.recipe.to_json(),
+            "asked": request.asked,
+            "source": request.source(),
+            "machine": runs.describe_machine(),
+            "versions": runs.describe_versions(),
+        }
+    else:
+        info = {name: resumption.info[name] for name in resumption.info if name != "error"}
     try:
-        if resumption is None:
-            folder.write_info(
-                {
-                    "status": "running",
-                    "process": os.getpid(),
-                    "started": runs.now(),
-                    "recipe": plan.recipe.to_json(),
-                    "asked": request.asked,
-                    "source": request.source(),
-                    "machine": runs.describe_machine(),
-                    "versions": runs.describe_versions(),
-                }
-            )
+        folder.write_info(info | {"status": "running", "process": os.getpid()})
         with _saying_what_is_kept(emit):
             yield
     except Stopped as stopped:
@@ -255,8 +259,11 @@ def _being_prepared(
         emit(Noted(f"{stopped.signal}: the run stops. {how_to_go_on(folder)}", "warning"))
         raise
     except BaseException:
-        if resumption is None:
-            folder.withdraw()
+        with contextlib.suppress(TellapartError):  # the first error is the one to show
+            if resumption is None:
+                folder.withdraw(made=made)
+            else:
+                folder.write_info(resumption.info)
         raise
 
 

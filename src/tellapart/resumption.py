@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -325,6 +326,8 @@ def _check_resumable(folder: RunFolder, info: Mapping[str, Any]) -> None:
             f"{folder.path / runs.RUN_JSON} does not say what was asked: the run is of a tellapart "
             "that could not resume. Train anew."
         )
+    # Its process may have been killed between its last word and that.
+    shutil.rmtree(folder.path / runs.CHECKPOINTS, ignore_errors=True)
     how = "is finished"
     if info["status"] == "interrupted":
         done = info.get("training", {}).get("epochs_done")

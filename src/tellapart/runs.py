@@ -206,12 +206,13 @@ class RunFolder:
         if lock is not None:
             os.close(lock)
 
-    def withdraw(self) -> None:
-        """Takes a folder back in which nothing but `run.json` was written."""
+    def withdraw(self, *, made: bool) -> None:
+        """Takes `run.json` back, where nothing else was written; and the folder, if it was made."""
         self.release()
         with contextlib.suppress(OSError):
-            (self.path / RUN_JSON).unlink()
-            self.path.rmdir()
+            (self.path / RUN_JSON).unlink(missing_ok=True)
+        if made:
+            self.remove_if_empty()
 
     def _taken(self) -> RunError:
         number = None

@@ -12,8 +12,8 @@ import pytest
 
 from tellapart.data.split import Split
 from tellapart.errors import RunError, UsageError
-from tellapart.training import resume, trainer
-from tellapart.training.checkpoint import Checkpoint, Checkpoints
+from tellapart.training import trainer
+from tellapart.training.checkpoint import SECONDS_VARIABLE, Checkpoint, Checkpoints
 from tellapart.training.events import EpochEnded, Event, Noted
 from tellapart.training.interruption import Interruption
 from tellapart.training.recipe import Recipe
@@ -127,7 +127,7 @@ def assert_same(one: Trained, other: Trained) -> None:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after each call of the compiled step, and after each epoch."""
-    monkeypatch.setenv(resume.SECONDS_VARIABLE, "0")
+    monkeypatch.setenv(SECONDS_VARIABLE, "0")
 
 
 CASES: dict[str, dict[str, Any]] = {
@@ -140,7 +140,10 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.usefixtures("often")
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[] if case == "conv-muon" else pytest.mark.slow) for case in CASES],
+)
 def test_cut_off_in_the_middle_of_epochs(case: str, tmp_path: Path) -> None:
     # 50 batches of 3 an epoch, 2 in a call: 25 + 1 checkpoints an epoch, and one before validation.
     recipe = how(**CASES[case])
@@ -149,12 +152,14 @@ def test_cut_off_in_the_middle_of_epochs(case: str, tmp_path: Path) -> None:
     assert_same(straight, train_in_pieces(recipe, tmp_path / "pieces", survives=17))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("often")
 def test_checkpoints_change_nothing(tmp_path: Path) -> None:
     recipe = how(epochs=2)
     assert_same(train(recipe, None), train(recipe, Checkpoints(tmp_path)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("often")
 def test_without_validation(tmp_path: Path) -> None:
     recipe = how(epochs=2, validation_split=0.0)
@@ -163,7 +168,10 @@ def test_without_validation(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("often")
-@pytest.mark.parametrize("survives", [25, 26, 27])
+@pytest.mark.parametrize(
+    "survives",
+    [25, pytest.param(26, marks=pytest.mark.slow), pytest.param(27, marks=pytest.mark.slow)],
+)
 def test_cut_off_around_validation(survives: int, tmp_path: Path) -> None:
     """The last updates of an epoch, all of them but no validation, and a whole epoch."""
     recipe = how(epochs=2)
@@ -190,7 +198,7 @@ def test_what_is_over_is_not_trained_again(tmp_path: Path) -> None:
 def test_a_signal_writes_a_checkpoint_and_stops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(resume.SECONDS_VARIABLE, "1000")
+    monkeypatch.setenv(SECONDS_VARIABLE, "1000")
     stopping = Stopping()
     checkpoints = Fragile(tmp_path, survives=-1, stopping=stopping)
     seen: list[Event] = []
@@ -217,7 +225,7 @@ def test_ctrl_c_is_kept_from_where_it_was_pressed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pressed once, training ends early; pressed again, the run can go on from there."""
-    monkeypatch.setenv(resume.SECONDS_VARIABLE, "1000")
+    monkeypatch.setenv(SECONDS_VARIABLE, "1000")
     interruption = Interruption()
 
     def press(event: Event) -> None:
@@ -297,9 +305,9 @@ def test_a_deadline_goes_on_with_its_schedule(tmp_path: Path) -> None:
 
 
 def test_an_interval_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(resume.SECONDS_VARIABLE, "often")
+    monkeypatch.setenv(SECONDS_VARIABLE, "often")
     with pytest.raises(UsageError, match=r"is 'often': expected seconds, such as 60 or 0\."):
-        train(how(epochs=1), Checkpoints(tmp_path))
+        Checkpoints(tmp_path)
 
 
 def test_checkpoints_wait_for_what_they_cost(tmp_path: Path) -> None:

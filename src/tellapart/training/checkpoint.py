@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 import re
 import shutil
 import time
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tellapart.errors import RunError, TellapartError
+from tellapart.errors import RunError, TellapartError, UsageError
 from tellapart.files import flush_folder, write_error, write_with
 from tellapart.training.stopping import Stopping
 
@@ -33,6 +34,9 @@ FORMAT_VERSION = 1
 
 KEPT = 2
 """So many of the newest checkpoints are kept."""
+
+SECONDS_VARIABLE = "TELLAPART_CHECKPOINT_SECONDS"
+"""An environment variable: seconds between two checkpoints, whatever they cost."""
 
 MOST_STATE_BYTES = 2**26
 """Of JSON: a row for each epoch, and a little more."""
@@ -123,6 +127,7 @@ class Checkpoints:
         newest: the newest one that can be read, when this was made; None: there is none.
         notes: names those that are damaged.
         stopping: asked while training whether the process is to end.
+        every_seconds: between two checkpoints, where SECONDS_VARIABLE says so.
         began: by the clock, when what a budget counts began; earlier, where a run is resumed.
     """
 
@@ -131,9 +136,11 @@ class Checkpoints:
 
         Raises:
             RunError: it is of a newer format, or the system does not let it be read.
+            UsageError: SECONDS_VARIABLE is no number of seconds.
         """
         self._folder = folder
         self.stopping = stopping or Stopping()
+        self.every_seconds = _asked_interval()
         self.began = time.monotonic()
         self.newest: Checkpoint | None = None
         self.notes: list[str] = []
@@ -174,6 +181,15 @@ class Checkpoints:
         except OSError:
             return []
         return sorted(found, key=lambda path: int(path.stem))
+
+
+def _asked_interval() -> float | None:
+    text = os.environ.get(SECONDS_VARIABLE)
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d+(\.\d+)?", text):
+        raise UsageError(f"{SECONDS_VARIABLE} is {text!r}: expected seconds, such as 60 or 0.")
+    return float(text)
 
 
 _NAME = re.compile(r"\d{6,9}\.npz")

@@ -7,8 +7,6 @@ a function of seed, epoch and place, what goes on from there makes the same upda
 from __future__ import annotations
 
 import math
-import os
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -18,7 +16,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from tellapart.errors import TellapartError, UsageError
+from tellapart.errors import TellapartError
 from tellapart.training.batches import Batches
 from tellapart.training.callbacks import BestWeights, Reporter
 from tellapart.training.checkpoint import Checkpoint, Checkpoints, check_fits
@@ -34,9 +32,6 @@ MOST_OF_TRAINING = 0.01
 
 FIRST_SECONDS, FIRST_BYTES_PER_SECOND = 0.02, 200e6
 """What a checkpoint is taken to cost until one was written."""
-
-SECONDS_VARIABLE = "TELLAPART_CHECKPOINT_SECONDS"
-"""An environment variable: seconds between two checkpoints, whatever they cost."""
 
 
 class Checkpointer(keras.callbacks.Callback):  # type: ignore[misc]
@@ -69,7 +64,6 @@ class Checkpointer(keras.callbacks.Callback):  # type: ignore[misc]
             None  # seconds of the last one, or what the first is expected to take
         )
         self._kept_for_ctrl_c = False
-        self._every = _asked_interval()
         self._from: Checkpoint | None = None  # until it is taken up
 
     # What follows takes up training.
@@ -177,8 +171,9 @@ class Checkpointer(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _is_due(self, least_seconds: float) -> bool:
         since = time.monotonic() - self._written
-        if self._every is not None:
-            return since >= self._every
+        every = self.checkpoints.every_seconds
+        if every is not None:
+            return since >= every
         return since >= least_seconds and since >= self._expected_cost() / MOST_OF_TRAINING
 
     def _expected_cost(self) -> float:
@@ -366,12 +361,3 @@ def _assign(what: str, variables: Sequence[Any], arrays: Sequence[npt.NDArray[An
 
 def _array(variable: Any) -> npt.NDArray[Any]:
     return np.array(keras.ops.convert_to_numpy(variable))
-
-
-def _asked_interval() -> float | None:
-    text = os.environ.get(SECONDS_VARIABLE)
-    if text is None:
-        return None
-    if not re.fullmatch(r"\d+(\.\d+)?", text):
-        raise UsageError(f"{SECONDS_VARIABLE} is {text!r}: expected seconds, such as 60 or 0.")
-    return float(text)
