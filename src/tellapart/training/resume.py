@@ -75,7 +75,6 @@ class Checkpointer(keras.callbacks.Callback):  # type: ignore[misc]
             RunError: they are of another network.
         """
         self._from = checkpoint
-        model.optimizer.build(model.trainable_variables)
         _assign("weights", _variables(model), checkpoint.arrays["variables"])
         _assign("optimizer", model.optimizer.variables, checkpoint.arrays["optimizer"])
         state = checkpoint.state
