@@ -15,6 +15,7 @@ from tellapart.training.events import (
     Exported,
     Noted,
     Progressed,
+    RunResumed,
     RunStarted,
     TrainingEnded,
 )
@@ -176,3 +177,32 @@ def test_names_cannot_command_the_terminal() -> None:
     assert "\x1b" not in text
     assert "'\\x1b[2J' [b]" in text
     assert "    tellapart \\x1b[2J" in text
+
+
+def test_a_resumed_run_says_where_it_goes_on() -> None:
+    lines = [
+        shown(RunResumed("runs/x-1", *position), terminal=False).strip()
+        for position in ((0, 0), (1, 0), (3, 1200))
+    ]
+    assert lines == [
+        "runs/x-1 is resumed from the beginning: no checkpoint had been written yet.",
+        "runs/x-1 is resumed after 1 epoch.",
+        "runs/x-1 is resumed after 3 epochs and 1,200 updates.",
+    ]
+
+
+def test_a_terminal_that_is_gone_ends_no_run() -> None:
+    class Gone(io.StringIO):
+        calls = 0
+
+        def write(self, text: str) -> int:
+            self.calls += 1
+            raise OSError(5, "Input/output error")
+
+    stream = Gone()
+    progress = TerminalProgress(Console(file=stream, force_terminal=False))
+    progress(EPOCH)
+    tried = stream.calls
+    progress(EPOCH)
+    assert tried > 0
+    assert stream.calls == tried  # it is not tried again

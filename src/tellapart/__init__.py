@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tellapart.errors import TellapartError as TellapartError
     from tellapart.explanation.flow import data_flow as data_flow
     from tellapart.images import ImageSpec as ImageSpec
+    from tellapart.pipeline import resume as resume
     from tellapart.pipeline import train as train
     from tellapart.results import Evaluation as Evaluation
     from tellapart.results import FailedPrediction as FailedPrediction
@@ -49,6 +50,7 @@ _HOMES = {
     "data_flow": "tellapart.explanation.flow",
     "load": "tellapart.data",
     "plan_sort": "tellapart.collection.sort",
+    "resume": "tellapart.pipeline",
     "resume_sort": "tellapart.collection.sort",
     "sort": "tellapart.collection.sort",
     "train": "tellapart.pipeline",
@@ -70,6 +72,7 @@ __all__ = [
     "data_flow",
     "load",
     "plan_sort",
+    "resume",
     "resume_sort",
     "sort",
     "train",

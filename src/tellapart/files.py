@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -59,6 +60,24 @@ def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Writes what `write` puts into a binary file, atomically."""
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         write(stream)
+
+
+def flush_folder(folder: Path) -> None:
+    """Makes sure that what was renamed in a folder is there after a power cut, too."""
+    with contextlib.suppress(OSError):  # Windows and some network disks cannot, and need not
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what `atomic_path` was writing in a folder, and below, when its process ended."""
+    for left in folder.rglob(".*.tmp*"):
+        if re.search(r"\.[0-9a-f]{8}\.tmp(\.[^.]+)?$", left.name):
+            with contextlib.suppress(OSError):
+                left.unlink()
 
 
 def similar_path(path: Path) -> str:

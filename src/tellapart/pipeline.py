@@ -6,6 +6,7 @@ load -> choose -> build -> decode -> split -> train -> evaluate -> export -> rep
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from tellapart import runs
 from tellapart.approaches import Approach
 from tellapart.approaches.fine_tuning import FineTuning
 from tellapart.approaches.scratch import FromScratch
@@ -26,9 +28,10 @@ from tellapart.data.columns import is_kept, make_together, open_column
 from tellapart.data.dataset import Dataset, Excluded
 from tellapart.data.material import Material
 from tellapart.data.relabel import relabel
-from tellapart.data.split import split
+from tellapart.data.split import Split, split
 from tellapart.data.store import Store, fingerprint, open_store, pixel_measure
 from tellapart.data.wording import SHOWN, count, size
+from tellapart.errors import TellapartError
 from tellapart.export.trial import try_export
 from tellapart.images import Interpolation, Resize
 from tellapart.models import registry
@@ -40,9 +43,11 @@ from tellapart.models.backend import (
 )
 from tellapart.models.classic import CLASSIC, check_classic
 from tellapart.models.fast import FAST, check_fast
+from tellapart.resumption import Request, Resumption
 from tellapart.runs import RunFolder, check_free
-from tellapart.session import Broadcast, DataFacts, Run, Session
+from tellapart.session import Broadcast, DataFacts, Run, Session, how_to_go_on
 from tellapart.training.budget import parse_budget
+from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.events import (
     Noted,
     Observer,
@@ -50,6 +55,7 @@ from tellapart.training.events import (
 )
 from tellapart.training.fast_recipe import choose_fast_recipe, wants_fast
 from tellapart.training.recipe import CONV_MUON, Loss, Recipe, Schedule, choose_recipe
+from tellapart.training.stopping import Stopped, Stopping
 from tellapart.training.transfer_recipe import choose_transfer_recipe, wants_transfer
 
 SMALL_SIDE = 96
@@ -125,15 +131,7 @@ def train(
         ExportError: the classifier file disagrees with the network.
         RunError: `out` is taken.
     """
-    started = time.monotonic()
-    emit = Broadcast(_default_observers() if observers is None else observers)
-    if out is not None:
-        check_free(Path(out))
-    dataset = load(data)
-    if labels is not None:
-        dataset = relabel(dataset, Path(labels))
     seconds = None if budget is None else parse_budget(budget)
-    plan = _plan(dataset, recipe, model, backend, {**options, "budget_seconds": seconds})
     asked = _asked(
         options,
         recipe=recipe,
@@ -143,37 +141,171 @@ def train(
         budget=None if seconds is None else f"{seconds:g}s",
         backend=backend,
     )
-    for note in (*dataset.notes, *plan.notes):
-        emit(Noted(note))
-    divide = partial(
-        split,
-        test_split=plan.recipe.test_split,
-        validation_split=plan.recipe.validation_split,
-        seed=plan.recipe.seed,
-        validation_is_test=False if keep_validation else None,
+    corrections = None if labels is None else Path(labels)
+    request = Request(
+        data, recipe, model, keep_validation, corrections, seconds, backend, options, asked
     )
-    divide(dataset)  # classes that are too small show before minutes of decoding
-    with _saying_what_is_kept(emit):
-        made = _look_and_decode(dataset, plan, emit)
-        found = _audit(dataset, emit)
+    return _run(request, observers, out=None if out is None else Path(out))
+
+
+def resume(
+    run: str | Path,
+    data: Any = None,
+    *,
+    model: registry.Model | None = None,
+    allow_changes: bool = False,
+    budget: str | float | None = None,
+    observers: Sequence[Observer] | None = None,
+    **changes: Unpack[RecipeOptions],
+) -> Run:
+    """Goes on with a run that did not come to its end, from its newest checkpoint.
+
+    On a CPU, the run ends with the weights that it would have had without the interruption, bit
+    for bit, unless it has a budget or something differs.
+
+    Args:
+        run: its folder.
+        data: where the data is now; None: where it was.
+        model: a `keras.Model` or a function, which `run.json` cannot name; None: as it was.
+        allow_changes: whether data and options may differ from what the run was begun with.
+        budget: another one, in all; see `train`.
+        observers: see `train`.
+        **changes: fields of `Recipe` that are to differ.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        RunError: there is no such run, a process is at work in it, it is whole, or something
+            differs that must not.
+        UsageError: data or model must be given again.
+    """
+    resumption = Resumption.open(run, allow_changes=allow_changes)
+    try:
+        seconds = None if budget is None else parse_budget(budget)
+        request = resumption.request(data, model, {**changes, "budget": seconds})
+        return _run(request, observers, resumption=resumption)
+    finally:
+        resumption.folder.release()
+
+
+def _run(
+    request: Request,
+    observers: Sequence[Observer] | None,
+    *,
+    out: Path | None = None,
+    resumption: Resumption | None = None,
+) -> Run:
+    started = time.monotonic()
+    emit = Broadcast(_default_observers() if observers is None else observers)
+    if out is not None:
+        check_free(out)
+    stopping = Stopping()
+    with stopping.listening():
+        dataset = load(request.data)
+        if request.labels is not None:
+            dataset = relabel(dataset, request.labels)
+        options = {**request.options, "budget_seconds": request.budget_seconds}
+        plan = _plan(dataset, request.recipe, request.model, request.backend, options)
+        known = resumption is not None and resumption.had_begun  # and was told then
+        for note in () if known else (*dataset.notes, *plan.notes):
+            emit(Noted(note))
+        divide = _divider(dataset, plan, request)
+        divide()  # classes that are too small show before minutes of decoding
+        made = out is None or not out.exists()
+        if resumption is None:
+            folder = RunFolder.create(dataset.name, out=out)
+        else:
+            folder = resumption.folder
+        with _being_prepared(folder, plan, request, emit, resumption, made=made):
+            checkpoints = Checkpoints(folder.path / runs.CHECKPOINTS, stopping)
+            session = _prepare(
+                folder, dataset, plan, request, emit, started, checkpoints, resumption, divide
+            )
+        with contextlib.closing(session.approach), session.recorded():
+            return session.run()
+
+
+@contextlib.contextmanager
+def _being_prepared(
+    folder: RunFolder,
+    plan: Plan,
+    request: Request,
+    emit: Observer,
+    resumption: Resumption | None,
+    *,
+    made: bool,
+) -> Iterator[None]:
+    """Lets a run be found that is killed before it trains; where it fails, all is as before."""
+    if resumption is None:
+        folder.claim()
+        info: dict[str, Any] = {
+            "started": runs.now(),
+            "recipe": plan.recipe.to_json(),
+            "asked": request.asked,
+            "source": request.source(),
+            "machine": runs.describe_machine(),
+            "versions": runs.describe_versions(),
+        }
+    else:
+        info = {name: resumption.info[name] for name in resumption.info if name != "error"}
+    try:
+        folder.write_info(info | {"status": "running", "process": os.getpid()})
+        with _saying_what_is_kept(emit):
+            yield
+    except Stopped as stopped:
+        info = folder.read_info()
+        folder.write_info(info | {"status": "stopped", "ended": runs.now()})
+        emit(Noted(f"{stopped.signal}: the run stops. {how_to_go_on(folder)}", "warning"))
+        raise
+    except BaseException:
+        with contextlib.suppress(TellapartError):  # the first error is the one to show
+            if resumption is None:
+                folder.withdraw(made=made)
+            else:
+                folder.write_info(resumption.info)
+        raise
+
+
+def _prepare(
+    folder: RunFolder,
+    dataset: Dataset,
+    plan: Plan,
+    request: Request,
+    emit: Broadcast,
+    started: float,
+    checkpoints: Checkpoints,
+    resumption: Resumption | None,
+    divide: Callable[..., Split],
+) -> Session:
+    """All that comes before training: look, decode, divide."""
+    made = _look_and_decode(dataset, plan, emit)
+    found = _audit(dataset, emit)
     budget_seconds = plan.recipe.budget_seconds
     if budget_seconds is not None and plan.backbone is None:
-        import_keras(backend)  # it has been starting meanwhile; a budget is for the pictures
+        import_keras(
+            request.backend
+        )  # it has been starting meanwhile; a budget is for the pictures
     audited = time.monotonic()
-    deadline = None if budget_seconds is None else audited + budget_seconds
-    parts = divide(dataset, exclude=found.failures, groups=found.groups)
+    spent = 0.0 if checkpoints.newest is None else checkpoints.newest.state["spent"]
+    checkpoints.began = audited - spent
+    deadline = None if budget_seconds is None else checkpoints.began + budget_seconds
+    facts = _facts(dataset, found)
+    kept = None
+    if resumption is not None:
+        kept = _parts_as_they_were(resumption, dataset, plan.recipe.seed, facts, emit)
+    parts = divide(exclude=found.failures, groups=found.groups) if kept is None else kept
     for note in parts.notes:
         emit(Noted(note))
-    facts = _facts(dataset, found)
     material = Material(dataset, parts, found.signatures, found.groups)
-    if deadline is not None:
-        plan, material = _within_budget(plan, material, options, deadline, emit)
-    with _saying_what_is_kept(emit):
-        approach, failures = _approach(plan, material, deadline, emit, new=made)
-    with contextlib.closing(approach):
+    if kept is not None and len(material.used) < len(dataset) - len(found.failures):
+        material = material.only_used()
+    elif kept is None and deadline is not None:
+        plan, material = _within_budget(plan, material, request.options, deadline, emit)
+    approach, failures = _approach(plan, material, deadline, emit, new=made)
+    try:
         material, lost = material.without(failures)
         _say_what_is_lost(lost, emit)
-        folder = RunFolder.create(dataset.name, out=Path(out) if out else None)
         facts = replace(facts, groups=material.groups, excluded=[*facts.excluded, *lost])
         session = Session(
             folder,
@@ -185,10 +317,36 @@ def train(
             emit,
             started,
             audited,
-            asked,
+            request.asked,
+            request.source(),
+            checkpoints,
+            resumption,
         )
-        with session.recorded():
-            return session.run()
+        folder.check_space(session.needed_bytes)
+    except BaseException:
+        approach.close()
+        raise
+    return session
+
+
+def _parts_as_they_were(
+    resumption: Resumption, dataset: Dataset, seed: int, facts: DataFacts, emit: Observer
+) -> Split | None:
+    """Makes sure that the data is what it was; returns the parts, where they were drawn."""
+    for difference in resumption.check_data(dataset, facts.fingerprint):
+        emit(Noted(f"Not as it was when the run began: {difference}.", "warning"))
+    return resumption.parts(dataset, seed)
+
+
+def _divider(dataset: Dataset, plan: Plan, request: Request) -> Callable[..., Split]:
+    return partial(
+        split,
+        dataset,
+        test_split=plan.recipe.test_split,
+        validation_split=plan.recipe.validation_split,
+        seed=plan.recipe.seed,
+        validation_is_test=False if request.keep_validation else None,
+    )
 
 
 def _asked(options: Mapping[str, Any], **others: Any) -> dict[str, Any]:

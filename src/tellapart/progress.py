@@ -35,6 +35,7 @@ from tellapart.training.events import (
     Progressed,
     RunFailed,
     RunFinished,
+    RunResumed,
     RunStarted,
     TrainingEnded,
 )
@@ -48,6 +49,7 @@ class TerminalProgress:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False)
+        self._gone = False
         self._bar: Progress | None = None
         self._stage = ""
         self._task: Any = None
@@ -55,7 +57,15 @@ class TerminalProgress:
         self._epochs: list[dict[str, float]] = []
 
     def __call__(self, event: Event) -> None:
-        """Shows one event."""
+        """Shows one event; a terminal that is gone ends no run."""
+        if self._gone:
+            return
+        try:
+            self._show(event)
+        except OSError:
+            self._gone = True
+
+    def _show(self, event: Event) -> None:
         match event:
             case Noted():
                 style = "yellow" if event.level == "warning" else "dim"
@@ -64,6 +74,8 @@ class TerminalProgress:
                 self._advance(event.stage, event.stage, event.done, event.total, "")
             case RunStarted():
                 self._start(event)
+            case RunResumed():
+                self._say(_where_from(event))
             case BatchEnded():
                 self._advance_epoch(event)
             case EpochEnded():
@@ -185,6 +197,14 @@ class TerminalProgress:
             style=style or None,
             soft_wrap=not self.console.is_terminal,
         )
+
+
+def _where_from(event: RunResumed) -> str:
+    if not event.epoch and not event.step:
+        return f"{event.path} is resumed from the beginning: no checkpoint had been written yet."
+    done = f"{event.epoch} epoch{'s' * (event.epoch != 1)}"
+    steps = f" and {event.step:,} updates" if event.step else ""
+    return f"{event.path} is resumed after {done}{steps}."
 
 
 def _how_long(recipe: dict[str, Any]) -> str:

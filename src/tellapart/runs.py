@@ -18,6 +18,7 @@ runs/<data>-<n>/
   traces/            pictures followed through the network, where that was asked for
   explanations/      where the network looked, where that was asked for
   classifier-int8.onnx  the classifier in 8-bit integers, where that was asked for
+  checkpoints/       what training goes on from; gone once the run is whole
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import os
 import platform
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,11 +38,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tellapart.errors import RunError, did_you_mean
-from tellapart.files import write_error, write_json
+from tellapart.files import flush_folder, write_error, write_json
 from tellapart.folder_lock import is_locked, lock_folder
 from tellapart.machine import usable_cores
 
-Status = Literal["running", "finished", "interrupted", "failed"]
+Status = Literal["running", "finished", "interrupted", "failed", "stopped"]
 
 _running: dict[Path, int] = {}
 """Locks of the folders that this process writes a run into."""
@@ -62,8 +64,12 @@ PLOTS = "plots"
 TRACES = "traces"
 EXPLANATIONS = "explanations"
 CLASSIFIER_INT8 = "classifier-int8.onnx"
+CHECKPOINTS = "checkpoints"
 
 FORMAT_VERSION = 1
+
+TRIES, SECONDS_BETWEEN_TRIES = 5, 0.02
+"""How often a folder that is locked is tried."""
 
 
 @dataclass(frozen=True)
@@ -158,20 +164,65 @@ class RunFolder:
             )
         return dict(info)
 
-    def write_info(self, info: dict[str, Any]) -> None:
+    def write_info(self, info: dict[str, Any], *, ends: bool = True) -> None:
         """Writes `run.json` atomically.
 
-        While it says "running", the folder is locked by this process, for `is_running`.
+        While it says "running", the folder is locked by this process, for `is_running`; with
+        another status the lock is given up, unless this is not the end of the work.
+        """
+        running = info.get("status") == "running"
+        if running and self.path.absolute() not in _running:
+            self.claim()
+        try:
+            write_json(self.file(RUN_JSON), {"format_version": FORMAT_VERSION} | info)
+            flush_folder(self.path)
+        finally:
+            if ends and not running:
+                self.release()
+
+    def claim(self) -> None:
+        """Locks the folder for this process, until `release` or the end of the process.
+
+        Raises:
+            RunError: a process, another one or this one, is at work in it.
         """
         path = self.path.absolute()
-        if info.get("status") == "running" and path not in _running:
-            with contextlib.suppress(BlockingIOError):
+        if path in _running:
+            raise self._taken()
+        for patience in reversed(range(TRIES)):
+            try:
                 lock = lock_folder(path)
-                if lock is not None:
-                    _running[path] = lock
-        write_json(self.file(RUN_JSON), {"format_version": FORMAT_VERSION} | info)
-        if info.get("status") != "running" and path in _running:
-            os.close(_running.pop(path))
+                break
+            except BlockingIOError:  # may be somebody who only looks, for a moment
+                if not patience:
+                    raise self._taken() from None
+                time.sleep(SECONDS_BETWEEN_TRIES)
+        if lock is not None:
+            _running[path] = lock
+
+    def release(self) -> None:
+        """Gives up the lock, where this process holds it."""
+        lock = _running.pop(self.path.absolute(), None)
+        if lock is not None:
+            os.close(lock)
+
+    def withdraw(self, *, made: bool) -> None:
+        """Takes `run.json` back, where nothing else was written; and the folder, if it was made."""
+        self.release()
+        with contextlib.suppress(OSError):
+            (self.path / RUN_JSON).unlink(missing_ok=True)
+        if made:
+            self.remove_if_empty()
+
+    def _taken(self) -> RunError:
+        number = None
+        with contextlib.suppress(RunError):
+            number = self.read_info().get("process")
+        who = f"The process {number}" if isinstance(number, int) else "Another process"
+        return RunError(
+            f"{who} is at work in {self.path}. Wait for its end, or end it first: two of them "
+            "cannot train in one folder."
+        )
 
     def is_running(self) -> bool | None:
         """Whether a process is at work in the folder; None where that cannot be known."""

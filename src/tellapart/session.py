@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,12 +26,15 @@ from tellapart.errors import ModelError, TellapartError
 from tellapart.evaluation.diagnosis import diagnose, gather_facts
 from tellapart.evaluation.overlap import Overlap, measure_overlap
 from tellapart.evaluation.trust import Features, Trust, establish_trust
-from tellapart.files import write_error, write_json
+from tellapart.files import remove_unfinished, write_error, write_json
 from tellapart.results import Evaluation
+from tellapart.resumption import Resumption
 from tellapart.runs import RunFolder
+from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.events import (
     UNRECORDED,
     Diagnosed,
+    EpochEnded,
     Event,
     Exported,
     Noted,
@@ -37,12 +42,20 @@ from tellapart.training.events import (
     Progressed,
     RunFailed,
     RunFinished,
+    RunResumed,
     RunStarted,
     TrainingEnded,
 )
 from tellapart.training.interruption import Interruption
 from tellapart.training.recipe import Recipe
-from tellapart.training.records import EventLog, ResultsTable, read_results
+from tellapart.training.records import (
+    EventLog,
+    ResultsTable,
+    read_results,
+    take_up_events,
+    write_results,
+)
+from tellapart.training.stopping import Stopped
 
 RECORDS_BYTES = 20 * 2**20
 """Room for everything in a run folder but the weights."""
@@ -98,6 +111,12 @@ class DataFacts:
     audit: dict[str, Any]
 
 
+def how_to_go_on(folder: RunFolder) -> str:
+    """The sentence with the command."""
+    command = f"tellapart train --resume {shlex.quote(str(folder.path))}"
+    return f"What was trained is kept; `{command}` goes on."
+
+
 class Broadcast:
     """Hands each event to every observer; one that joins later is told what it missed."""
 
@@ -133,6 +152,9 @@ class Session:
     started: float
     audited: float
     asked: dict[str, Any] | None = None
+    source: dict[str, Any] | None = None
+    checkpoints: Checkpoints | None = None
+    resumption: Resumption | None = None
     info: dict[str, Any] = field(default_factory=dict)
     overlap: Overlap | None = None
     trust: Trust | None = None
@@ -140,24 +162,32 @@ class Session:
     @contextmanager
     def recorded(self) -> Iterator[None]:
         """Keeps `run.json` true whatever happens."""
-        weights = 4 * self.approach.parameters
-        self.folder.check_space(3 * weights + RECORDS_BYTES)  # model.keras twice over, and ONNX
         try:
             self._begin()
             yield
         except BaseException as error:
-            status: runs.Status = (
-                "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            )
-            self._mark_failed(status, None if status == "interrupted" else str(error))
+            status: runs.Status = "failed"
+            if isinstance(error, KeyboardInterrupt | Stopped):
+                status = "stopped" if isinstance(error, Stopped) else "interrupted"
+            self._mark_failed(status, str(error) if status == "failed" else None)
+            self._say_how_to_go_on(error)
             raise
+        finally:
+            self.folder.release()
+
+    @property
+    def needed_bytes(self) -> int:
+        """Room that the run takes on the disk at most: `RunFolder.check_space`."""
+        weights = 4 * self.approach.parameters
+        # model.keras twice over, and ONNX; of the checkpoints, one with two moments of Adam.
+        return 3 * weights + RECORDS_BYTES + (4 * weights if self.recipe.epochs else 0)
 
     def run(self) -> Run:
         """Trains, evaluates, exports, reports."""
         interruption = Interruption()
         with interruption.listening():
             with self._stage("training"):
-                end = self.approach.fit(self.parts, self.emit, interruption)
+                end = self.approach.fit(self.parts, self.emit, interruption, self.checkpoints)
             evaluation = self._conclude(end)
         return Run(
             self.folder.path,
@@ -201,15 +231,19 @@ class Session:
             for part in ("train", "validation", "calibration", "test")
         }
         decoded = time.monotonic()
+        before = {} if self.resumption is None else self.resumption.info
         self.info = {
             "status": "running",
-            "started": runs.now(),
+            "process": os.getpid(),
+            "started": before.get("started") or runs.now(),
+            "resumed": self._resumed(),
             "stages": {
                 "audit": round(self.audited - self.started, 2),
                 "decoding": round(decoded - self.audited, 2),
             },
             "recipe": self.recipe.to_json(),
             "asked": self.asked,
+            "source": self.source,
             "data": {
                 "name": self.dataset.name,
                 "location": self.dataset.location,
@@ -230,8 +264,36 @@ class Session:
         self.folder.write_info(self.info)
         write_json(self.folder.file(runs.AUDIT_JSON), self.about_data.audit)
         write_split_csv(self.folder.file(runs.SPLIT_CSV), self.dataset, self.parts)
-        self.emit.join(EventLog(self.folder.file(runs.EVENTS_JSONL)))
+        known = self._take_up_records()
+        self.emit.join(EventLog(self.folder.file(runs.EVENTS_JSONL), known))
         self.emit.join(ResultsTable(self.folder.file(runs.RESULTS_CSV)))
+        self._announce(sizes)
+
+    def _take_up_records(self) -> list[dict[str, Any]]:
+        """Leaves in events and results what the checkpoint has seen; returns the events."""
+        if self.resumption is None:
+            return []
+        newest = None if self.checkpoints is None else self.checkpoints.newest
+        rows = [] if newest is None else newest.state["history"]
+        remove_unfinished(self.folder.path)
+        write_results(self.folder.file(runs.RESULTS_CSV), [EpochEnded(**row) for row in rows])
+        return take_up_events(self.folder.file(runs.EVENTS_JSONL), len(rows))
+
+    def _resumed(self) -> list[dict[str, Any]]:
+        """When the run was resumed, and from where: what was there before, and now."""
+        if self.resumption is None:
+            return []
+        epoch, step = self._position()
+        before = self.resumption.info.get("resumed", [])
+        differs = self.resumption.differences_of_machine()
+        now = {"time": runs.now(), "epoch": epoch, "step": step, "differs": differs}
+        return [*before, now]
+
+    def _position(self) -> tuple[int, int]:
+        newest = None if self.checkpoints is None else self.checkpoints.newest
+        return (0, 0) if newest is None else (newest.epoch, newest.step)
+
+    def _announce(self, sizes: dict[str, int]) -> None:
         self.emit(
             RunStarted(
                 str(self.folder.path),
@@ -241,6 +303,19 @@ class Session:
                 len(self.dataset.class_names),
             )
         )
+        if self.resumption is None:
+            return
+        self.emit(RunResumed(str(self.folder.path), *self._position()))
+        for note in () if self.checkpoints is None else self.checkpoints.notes:
+            self.emit(Noted(note, "warning"))
+        if differs := self.info["resumed"][-1]["differs"]:
+            self.emit(
+                Noted(
+                    f"Not what it was when the run began: {'; '.join(differs)}. Weights may not "
+                    "be, bit for bit, what they would be without the interruption.",
+                    "warning",
+                )
+            )
 
     def _establish_trust(self) -> Trust:
         """Calibrates on pictures that are neither trained nor tested on."""
@@ -435,11 +510,14 @@ class Session:
             "overlap": self.overlap and self.overlap.to_json(),
         }
         self._diagnose(evaluation)
-        self.folder.write_info(self.info)
+        self.folder.write_info(self.info, ends=False)
         with self._stage("report"):
             self._report()
         self.info["seconds_after_audit"] = round(time.monotonic() - self.audited, 2)
+        self.info.pop("process")
         self.folder.write_info(self.info)
+        if self.checkpoints is not None:
+            self.checkpoints.remove()
         self.emit(RunFinished(str(self.folder.path), evaluation.accuracy.to_json(), seconds))
 
     def _report(self) -> None:
@@ -474,6 +552,14 @@ class Session:
             self.emit(
                 Diagnosed(diagnosis.topic, diagnosis.level, diagnosis.text, diagnosis.remedies)
             )
+
+    def _say_how_to_go_on(self, error: BaseException) -> None:
+        """Says so where there is a run to go on with."""
+        if not (self.folder.path / runs.RUN_JSON).is_file():
+            return
+        why = f"{error.signal}: the run stops. " if isinstance(error, Stopped) else ""
+        with contextlib.suppress(TellapartError):  # the disk is full or gone
+            self.emit(Noted(f"{why}{how_to_go_on(self.folder)}", "warning"))
 
     def _mark_failed(self, status: runs.Status, error: str | None) -> None:
         self.info |= {"status": status, "ended": runs.now(), "error": error}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -279,6 +280,17 @@ def test_a_process_that_dies_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(
             ModelError, match=r"Keras could not do its part: its process ended with 1"
         ):
+            process.result()
+    finally:
+        process.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes have no signals there")
+def test_a_process_that_is_killed_is_said() -> None:
+    process = KerasProcess("efficientnet-lite0", SIZE, 2)
+    try:
+        process._process.kill()
+        with pytest.raises(ModelError, match=r"was ended by SIGKILL, from outside\. If .* memory"):
             process.result()
     finally:
         process.close()

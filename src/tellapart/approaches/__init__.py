@@ -17,6 +17,7 @@ from tellapart.data.split import Split
 from tellapart.data.streaming import PixelRows
 from tellapart.evaluation.calibration import FittedPart
 from tellapart.evaluation.novelty import NoveltyModel
+from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.events import Observer, TrainingEnded
 from tellapart.training.interruption import Interruption
 
@@ -86,8 +87,17 @@ class Approach(Protocol):
         """Keras's backend that trains: "tensorflow", "jax", "torch"; "" where none is needed."""
         ...
 
-    def fit(self, parts: Split, emit: Observer, interruption: Interruption) -> TrainingEnded:
-        """Trains, on the training part alone; choices are made by the validation part."""
+    def fit(
+        self,
+        parts: Split,
+        emit: Observer,
+        interruption: Interruption,
+        checkpoints: Checkpoints | None = None,
+    ) -> TrainingEnded:
+        """Trains, on the training part alone; choices are made by the validation part.
+
+        Where it takes long, it goes on from the newest checkpoint, and adds more.
+        """
         ...
 
     def see(self, indices: npt.NDArray[np.int64]) -> Seen:

@@ -26,6 +26,7 @@ from tellapart.data.streaming import PixelRows
 from tellapart.evaluation.novelty import NoveltyModel
 from tellapart.models.backbones import Backbone
 from tellapart.training import trainer
+from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.events import Noted, Observer, TrainingEnded
 from tellapart.training.interruption import Interruption
 from tellapart.training.recipe import Recipe
@@ -78,23 +79,30 @@ class FineTuning:
         """See `Approach`."""
         return self._frozen.parameters
 
-    def fit(self, parts: Split, emit: Observer, interruption: Interruption) -> TrainingEnded:
+    def fit(
+        self,
+        parts: Split,
+        emit: Observer,
+        interruption: Interruption,
+        checkpoints: Checkpoints | None = None,
+    ) -> TrainingEnded:
         """Fits the head, then trains on from there; keeps what validation prefers."""
         began = time.monotonic()
         end = self._frozen.fit(parts, emit, interruption)
+        begun = checkpoints is not None and checkpoints.newest is not None
         # Looked at twice: building the network to measure it takes seconds too.
         building = time.monotonic()
-        model = self._unfrozen() if self._has_time(FINISHING_SECONDS) else None
+        model = self._unfrozen() if begun or self._has_time(FINISHING_SECONDS) else None
         finishing = max(FINISHING_SECONDS, FINISHING_BUILDS * (time.monotonic() - building))
         finishing += 0.0 if model is None else self._seconds_to_test(model, parts)
-        if model is None or not self._has_time(finishing):
+        if model is None or not (begun or self._has_time(finishing)):
             emit(Noted("No time is left for fine-tuning: the head on frozen features is kept."))
             self._fit_head_to_all(parts)
             return end
         emit(Noted("Fine-tuning the upper layers of the network."))
         ends = None if self._deadline is None else self._deadline - finishing
         tuned = FromScratch(model, self._recipe, self._dataset, self.pixels, training_ends=ends)
-        end = tuned.fit(parts, emit, interruption)
+        end = tuned.fit(parts, emit, interruption, checkpoints)
         self._keep_the_better(tuned, parts, emit)
         return replace(end, seconds=time.monotonic() - began)
 

@@ -134,7 +134,14 @@ class KerasProcess:
     def _last_words(self) -> str:
         self._said.seek(0)
         lines = [line for line in self._said.read().splitlines() if line.strip()]
-        return lines[-1] if lines else f"its process ended with {self._process.wait()}"
+        code = self._process.wait()
+        if code < 0:
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+            return (
+                f"its process was ended by {name}, from outside. If the system did it for want of "
+                "memory, close other programs and start again"
+            )
+        return lines[-1] if lines else f"its process ended with {code}"
 
 
 class _Worker:

@@ -23,6 +23,7 @@ from tellapart.models.head.problem import softmax
 from tellapart.models.penultimate import penultimate
 from tellapart.models.registry import Twin
 from tellapart.training import trainer
+from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.events import Noted, Observer, TrainingEnded
 from tellapart.training.interruption import Interruption
 from tellapart.training.recipe import Recipe
@@ -92,7 +93,13 @@ class FromScratch:
         """The one that Keras runs on."""
         return str(import_keras().backend.backend())
 
-    def fit(self, parts: Split, emit: Observer, interruption: Interruption) -> TrainingEnded:
+    def fit(
+        self,
+        parts: Split,
+        emit: Observer,
+        interruption: Interruption,
+        checkpoints: Checkpoints | None = None,
+    ) -> TrainingEnded:
         """Trains; see `trainer.fit`."""
         trained = self.model
         if self._twin is not None:
@@ -106,6 +113,7 @@ class FromScratch:
             self._recipe,
             emit,
             interruption,
+            checkpoints=checkpoints,
             deadline=self._training_ends or self._training_deadline(parts, emit),
         )
         if trained is not self.model:

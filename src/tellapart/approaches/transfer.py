@@ -34,6 +34,7 @@ from tellapart.images import ImageSpec
 from tellapart.models.backbones import Backbone
 from tellapart.models.backbones.engine import FeatureExtractor
 from tellapart.models.head import Head, fit_head
+from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.class_weights import class_weights, count_classes
 from tellapart.training.events import HeadFitted, Noted, Observer, Progressed, TrainingEnded
 from tellapart.training.interruption import Interruption
@@ -104,8 +105,14 @@ class FeatureHead:
         self._features_seconds = time.monotonic() - began
         return column.failures
 
-    def fit(self, parts: Split, emit: Observer, interruption: Interruption) -> TrainingEnded:
-        """Fits the head to the training part."""
+    def fit(
+        self,
+        parts: Split,
+        emit: Observer,
+        interruption: Interruption,
+        checkpoints: Checkpoints | None = None,
+    ) -> TrainingEnded:
+        """Fits the head to the training part: from the beginning, since that is soon done."""
         began = time.monotonic()
         self._proven_on = parts.test[sample_evenly(len(parts.test), PROVEN_ON)]
         self.fit_head(parts.train)

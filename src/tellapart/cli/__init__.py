@@ -1,7 +1,8 @@
 """The command line: one subcommand a file, with heavy imports inside the command.
 
 Exit codes: 0 fine; 1 a `TellapartError`, or some of the pictures failed; 2 wrong usage; 130
-interrupted. A bug keeps its traceback. Results go to stdout, everything else to stderr.
+interrupted; 143 and 129 a training that was stopped by SIGTERM or SIGHUP. A bug keeps its
+traceback. Results go to stdout, everything else to stderr.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print_note("Interrupted.")
         sys.exit(INTERRUPTED)
     except OSError as error:
+        if error.errno == errno.EIO:  # the terminal is gone; what was to be said is in files
+            _drop_stdout()
+            sys.exit(1)
         if error.errno not in DISK_FULL:
             raise
         _drop_stdout()

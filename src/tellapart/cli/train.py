@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ import typer
 
 from tellapart.cli.complete import complete_data, complete_models
 from tellapart.cli.network import parse_image_size
+from tellapart.errors import UsageError
 
 if TYPE_CHECKING:
     from tellapart.session import Run
@@ -21,19 +23,20 @@ tellapart train cifar10.tar.gz --recipe classic # the textbook's network and set
 tellapart train photos.zip --image-size 96 --epochs 30 --early-stopping 5
 tellapart train photos/ --augment light,flip=none --budget 5m
 tellapart train photos/ --model mynet.py:build --learning-rate 0.0003
+tellapart train --resume runs/photos-1          # goes on with a run that was cut off
 """
 
 
 def train(
     data: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="DATA",
             help="A folder, zip or tar with a folder per class, a .npz, a CSV of path and label, "
             "or a name of `tellapart datasets`.",
             autocompletion=complete_data,
         ),
-    ],
+    ] = None,
     recipe: Annotated[
         Literal["auto", "classic", "fast", "transfer"],
         typer.Option(
@@ -170,6 +173,22 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="The run's folder. [the next free runs/DATA-N]")
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with a run that was cut off, from its newest checkpoint. DATA and options "
+            "are those that it was begun with.",
+        ),
+    ] = None,
+    allow_changes: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changes",
+            help="With --resume: go on although pictures have changed, or with other options of "
+            "the training, such as --epochs.",
+        ),
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document; progress goes to stderr.")
     ] = False,
@@ -181,8 +200,6 @@ def train(
     interval.
     """
     size = parse_image_size(image_size)
-    from tellapart.pipeline import train as run_pipeline
-
     options: dict[str, Any] = {
         "weights": None if weights is None else str(weights),
         "image_size": size,
@@ -196,6 +213,7 @@ def train(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "optimizer": optimizer,
+        "schedule": schedule,
         "loss": loss,
         "label_smoothing": label_smoothing,
         "augment": augment,
@@ -204,6 +222,23 @@ def train(
         "restore_best_weights": restore_best_weights or None,
         "seed": seed,
     }
+    if resume is not None:
+        settled = {
+            "--recipe": recipe != "auto",
+            "--keep-validation": keep_validation,
+            "--labels": labels,
+            "--backend": backend,
+            "--out": out,
+        }
+        _refuse_settled(resume, [option for option, given in settled.items() if given])
+        _print(_go_on(resume, data, model, budget, options, allow_changes), json=json)
+        return
+    if data is None:
+        raise UsageError("DATA is missing: name the pictures to train on, or a run to --resume.")
+    if allow_changes:
+        raise UsageError("--allow-changes is for --resume, which is not given.")
+    from tellapart.pipeline import train as run_pipeline
+
     run = run_pipeline(
         data,
         recipe=recipe,
@@ -216,6 +251,27 @@ def train(
         **options,
     )
     _print(run, json=json)
+
+
+def _refuse_settled(resume: Path, given: Sequence[str]) -> None:
+    if given:
+        raise UsageError(
+            f"{', '.join(given)} cannot be given with --resume: that was settled when the run "
+            f"{resume} was begun. Leave it out."
+        )
+
+
+def _go_on(
+    path: Path,
+    data: str | None,
+    model: str | None,
+    budget: str | None,
+    options: dict[str, Any],
+    allow_changes: bool,
+) -> Run:
+    from tellapart.pipeline import resume
+
+    return resume(path, data, model=model, budget=budget, allow_changes=allow_changes, **options)
 
 
 def _print(run: Run, *, json: bool) -> None:

@@ -150,7 +150,7 @@ def make_together(
         filled = _Filled(dataset, on_progress or (lambda done, total: None))
         try:
             _fill_together(streams, sizes, maker, filled)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # SIGTERM: see `training.stopping`
             for measure, (draft, stream) in zip(measures, drafts, strict=True):
                 stream.close()
                 _keep_what_is_done(draft, measure, filled)
@@ -255,7 +255,7 @@ def _build(
             with (draft.folder / "rows.npy").open("wb") as stream:
                 _write_header(stream, (len(dataset), *measure.shape), measure.dtype)
                 _fill(stream, measure, known, filled)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             _keep_what_is_done(draft, measure, filled)
             raise
         filled.refuse_if_all_failed()

@@ -39,14 +39,17 @@ class Material:
 
     def thin(self, keep: int) -> Material:
         """Returns about so many of the pictures."""
-        fewer = replace(self, parts=thin(self.parts, self.dataset.labels, keep))
-        used = fewer.used
+        return replace(self, parts=thin(self.parts, self.dataset.labels, keep)).only_used()
+
+    def only_used(self) -> Material:
+        """Returns the pictures that are in some part, and no others."""
+        used = self.used
         train, validation, calibration, test = (
-            np.searchsorted(used, fewer.parts.part(part)).astype(np.int64) for part in PARTS
+            np.searchsorted(used, self.parts.part(part)).astype(np.int64) for part in PARTS
         )
         return Material(
             self.dataset.take(used),
-            Split(train, validation, calibration, test, fewer.parts.seed, fewer.parts.notes),
+            Split(train, validation, calibration, test, self.parts.seed, self.parts.notes),
             self.signatures.take(used),
             self.groups[used],
         )

@@ -103,6 +103,7 @@ def _run(record: RunRecord) -> dict[str, Any]:
         "overlap": _overlap(info.get("overlap")),
         "overlap_measured": "overlap" in info,
         "asked": _picked(info.get("asked"), "keep_validation", "labels"),
+        "resumed": len(info.get("resumed") or ()),
     }
 
 

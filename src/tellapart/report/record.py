@@ -201,6 +201,7 @@ class RunRecord:
     def _not_there(self, name: str) -> str:
         why = {
             "running": ": the run has not ended yet, or was stopped from outside",
+            "stopped": ": the run was stopped before it was written, and can be resumed",
             "interrupted": ": the run was interrupted before it was written",
             "failed": ": the run ended with an error before it was written",
         }.get(str(self.info.get("status")), "")

@@ -46,6 +46,8 @@ class Batches:
         augmentation: what is done to the pictures, anew each epoch; mixing needs one-hot labels.
         class_weights: (k,) float32, what a picture of each class counts; None: all the same.
         epoch: counts from 0; set it before an epoch begins.
+        start: the place in an epoch's order where it begins: 0, or where an interrupted one goes
+            on.
     """
 
     pixels: PixelRows
@@ -57,10 +59,11 @@ class Batches:
     augmentation: Augmentation | None = None
     class_weights: npt.NDArray[np.float32] | None = None
     epoch: int = 0
+    start: int = 0
 
     def __len__(self) -> int:
         """Batches in an epoch; the last one may be smaller."""
-        return -(-len(self.indices) // self.batch_size)
+        return -(-(len(self.indices) - self.start) // self.batch_size)
 
     def take(self, epoch: int, start: int, size: int | None = None) -> tuple[npt.NDArray[Any], ...]:
         """Makes a batch.
@@ -131,7 +134,7 @@ class Batches:
 
         def read_epoch(_: Any) -> Any:
             epoch = tf.numpy_function(lambda: np.int64(self.epoch), [], tf.int64)
-            starts = tf.data.Dataset.range(0, len(self.indices), self.batch_size)
+            starts = tf.data.Dataset.range(self.start, len(self.indices), self.batch_size)
             return starts.map(lambda start: read(epoch, start))
 
         batches = tf.data.Dataset.range(1).flat_map(read_epoch)
@@ -165,7 +168,7 @@ class Batches:
                 return len(batches)
 
             def __getitem__(self, step: int) -> tuple[npt.NDArray[Any], ...]:
-                return batches.take(self.epoch, step * batches.batch_size)
+                return batches.take(self.epoch, batches.start + step * batches.batch_size)
 
             def on_epoch_begin(self) -> None:
                 self.epoch = batches.epoch

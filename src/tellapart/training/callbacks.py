@@ -49,19 +49,19 @@ class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.loss = math.inf
         self.epoch: int | None = None
-        self._weights: list[Any] | None = None
+        self.weights: list[Any] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Called by Keras after the epoch's validation."""
         loss = float((logs or {}).get("val_loss", math.inf))
         if loss < self.loss:
             self.loss, self.epoch = loss, epoch + 1
-            self._weights = self.model.get_weights()
+            self.weights = self.model.get_weights()
 
     def restore(self) -> None:
         """Puts the best weights back; without a validated epoch, leaves the last ones."""
-        if self._weights is not None:
-            self.model.set_weights(self._weights)
+        if self.weights is not None:
+            self.model.set_weights(self.weights)
 
 
 class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
@@ -92,6 +92,16 @@ class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         """Called by Keras."""
         self._epoch, self._steps_done = epoch + 1, 0
         self._began = self._trained = time.monotonic()
+
+    def go_on(self, step: int, seconds: float) -> None:
+        """Lets the current epoch begin earlier: so many updates were made in so much time."""
+        self._steps_done = step
+        self._began = time.monotonic() - seconds
+
+    @property
+    def epoch_seconds(self) -> float:
+        """How long the current epoch has taken so far."""
+        return time.monotonic() - self._began
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Called by Keras after each call of the compiled step, which may make several updates."""

@@ -66,6 +66,25 @@ class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
         self._began = self.clock()
         self._learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
+    def state(self) -> dict[str, Any]:
+        """What `go_on` takes."""
+        return {
+            "seconds": self.clock() - self._began,
+            "learning_rate": self._learning_rate,
+            "validation_seconds": self._validation_seconds,
+            "reached": self.reached,
+        }
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Takes up the schedule of an interrupted training; called once `fit` has begun."""
+        self._began = self.clock() - state["seconds"]
+        self._learning_rate = state["learning_rate"]
+        self._validation_seconds = state["validation_seconds"]
+
+    def leave_out(self, seconds: float) -> None:
+        """Does not count what was done between two calls of the step as part of the next one."""
+        self._last += seconds
+
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Called by Keras."""
         self._epoch, self._step = epoch, 0

@@ -29,6 +29,20 @@ class RunStarted:
 
 
 @dataclass(frozen=True)
+class RunResumed:
+    """A run that did not come to its end goes on.
+
+    Attributes:
+        epoch: complete epochs, of which nothing is repeated.
+        step: updates of the next one, of which nothing is repeated either.
+    """
+
+    path: str
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
 class Noted:
     """Something the user should know, in a sentence."""
 
@@ -174,6 +188,7 @@ class RunFailed:
 
 Event = (
     RunStarted
+    | RunResumed
     | Noted
     | Progressed
     | BatchEnded

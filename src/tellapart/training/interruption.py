@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _NOTICE = b"\nStopping training, and finishing the run. Ctrl-C again gives it up.\n"
@@ -40,4 +40,5 @@ class Interruption:
             raise KeyboardInterrupt
         self.requested = True
         if sys.stderr is not None and sys.stderr.isatty():
-            os.write(2, _NOTICE)  # print() may be what was interrupted
+            with suppress(OSError):  # the terminal is gone
+                os.write(2, _NOTICE)  # print() may be what was interrupted

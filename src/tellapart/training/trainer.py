@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from tellapart.errors import UsageError
 from tellapart.models.backend import import_keras
 from tellapart.training.augmentation import parse_augmentation
 from tellapart.training.batches import Batches
+from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.class_weights import class_weights, count_classes
 from tellapart.training.events import EpochEnded, Observer, TrainingEnded
 from tellapart.training.interruption import Interruption
@@ -52,6 +54,7 @@ def fit(
     emit: Observer,
     interruption: Interruption | None = None,
     *,
+    checkpoints: Checkpoints | None = None,
     deadline: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> History:
@@ -69,15 +72,18 @@ def fit(
         recipe: how.
         emit: is told of batches and epochs.
         interruption: asked after each batch; None: nothing interrupts.
+        checkpoints: to write them to, and to go on from the newest; None: there are none.
         deadline: when training must be over, the last validation included, by the clock; None:
             the recipe's budget from now on, where it has one.
         clock: seconds, from any beginning.
 
     Raises:
         UsageError: an optimizer that Keras does not know.
+        RunError: the checkpoint is of another network.
+        Stopped: a signal asked for it; a checkpoint is written.
     """
     keras = import_keras()
-    from tellapart.training import callbacks
+    from tellapart.training import callbacks, resume
     from tellapart.training.deadline import Deadline
 
     train, validation = make_batches(pixels, labels, split, recipe, model.output_shape[-1])
@@ -101,17 +107,30 @@ def fit(
     listeners = [callbacks.EpochOrder(train), best, limit, reporter]
     if interruption is not None:
         listeners.append(callbacks.StopOnRequest(interruption))
+    early = None
     if recipe.early_stopping:
-        listeners.append(keras.callbacks.EarlyStopping("val_loss", patience=recipe.early_stopping))
+        early = keras.callbacks.EarlyStopping("val_loss", patience=recipe.early_stopping)
+    listeners.append(early)
     began = time.monotonic()
-    model.fit(
-        train.for_keras(),
-        validation_data=validation.for_keras() if len(split.validation) else None,
-        epochs=recipe.epochs,
-        callbacks=[listener for listener in listeners if listener is not None],
-        shuffle=False,  # the batches come in an order of their own
-        verbose=0,
-    )
+    kept = None
+    if checkpoints is not None:
+        kept = resume.Checkpointer(
+            checkpoints,
+            train,
+            emit,
+            epochs=recipe.epochs,
+            best=best,
+            reporter=reporter,
+            deadline=limit,
+            early_stopping=early,
+            interruption=interruption,
+        )
+        if checkpoints.newest is not None:
+            kept.load(model, checkpoints.newest)
+    if kept is None or not kept.finished:
+        with checkpoints.stopping.deferred() if checkpoints else contextlib.nullcontext():
+            heard = [listener for listener in listeners if listener is not None]
+            resume.fit_from(model, train, validation, heard, kept, recipe.epochs)
     interrupted = interruption is not None and interruption.requested
     keep_best = recipe.restore_best_weights or interrupted or limit is not None
     if keep_best:
@@ -123,7 +142,7 @@ def fit(
         reason="interrupted" if interrupted else reason,
         epochs_done=complete,
         best_epoch=best.epoch if keep_best else None,
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - began if kept is None else kept.seconds,
     )
     emit(end)
     return History(tuple(reporter.history), end)

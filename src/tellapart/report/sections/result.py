@@ -164,6 +164,8 @@ def _how_it_ended(record: RunRecord) -> list[Alert]:
         return [Alert("warning", f"The run failed: {error}")]
     if status == "running":
         return [Alert("warning", "The run has not ended, or was stopped from outside.")]
+    if status == "stopped":
+        return [Alert("warning", "The run was stopped, and can be resumed.")]
     if status == "interrupted":
         text = "Training was interrupted; the best weights up to then were kept."
         if "accuracy" not in record.info:

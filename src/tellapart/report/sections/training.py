@@ -21,12 +21,13 @@ def training(record: RunRecord, pictures: Pictures | NoPictures) -> dict[str, An
     """Variables of the curves."""
     history = record.history
     if not history:
-        return {"charts": [], "table": None, "sentences": _without_epochs(record)}
+        sentences = [*_without_epochs(record), *_resumed(record)]
+        return {"charts": [], "table": None, "sentences": sentences}
     observations = training_trace(history, classes=len(record.class_names))
     return {
         "charts": [curves(history, "accuracy"), curves(history, "loss")],
         "table": curve_table(history, [seen.observation for seen in observations]),
-        "sentences": [_end(record), *_about_loss(record)],
+        "sentences": [_end(record), *_resumed(record), *_about_loss(record)],
     }
 
 
@@ -44,6 +45,20 @@ def _end(record: RunRecord) -> str:
         f"{recipe['model']}: {count(ended['epochs_done'], 'epoch')} of {recipe['epochs']}{partly} "
         f"in {duration(ended['seconds'])} ({reason}); {kept}."
     )
+
+
+def _resumed(record: RunRecord) -> list[str]:
+    times = record.info.get("resumed") or []
+    if not times:
+        return []
+    last = times[-1]
+    where = f"after {count(last['epoch'], 'epoch')}"
+    if last["step"]:
+        where += f" and {count(last['step'], 'update')}"
+    return [
+        f"The run was cut off and resumed {count(len(times), 'time')}, the last time on "
+        f"{str(last['time'])[:10]} {where}."
+    ]
 
 
 def _about_loss(record: RunRecord) -> list[str]:
