@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from tellapart.data.decoding.frames import read_frame, write_frame
+from tellapart.decoding.frames import read_frame, write_frame
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,6 +86,7 @@ class _Process:
             [sys.executable, "-c", _SERVE, function],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # decoders say there what they think of each file
             env=os.environ | {"PYTHONPATH": path},
         )
         self._to = cast("IO[bytes]", self._process.stdin)

@@ -56,9 +56,8 @@ def mutants(count: int, seed: int = 0) -> Iterator[Case]:
 @cache
 def originals() -> dict[str, bytes]:
     """The files that are mutated."""
-    from tests.tiny_classifier import make_bundle, make_model
-
     from tellapart.bundle import attach
+    from tests.tiny_classifier import make_bundle, make_model
 
     tiny = make_model(novelty=True)
     attach(tiny, make_bundle(novelty={"threshold": 2.0}))
@@ -150,7 +149,10 @@ def pieces_swapped(content: bytes, rng: random.Random) -> bytes:
 NUMBERS = (-(2**63), -(2**31), -1000, -2, -1, 0, 1, 2, 3, 7, 1000, 2**31 - 1, 2**31, 2**62)
 
 
-def _rebuilt(change: Callable[[Any, random.Random], None]) -> Callable[[bytes, random.Random], bytes]:
+Way = Callable[[bytes, random.Random], bytes]
+
+
+def _rebuilt(change: Callable[[Any, random.Random], None]) -> Way:
     def way(content: bytes, rng: random.Random) -> bytes:
         import onnx
 
@@ -249,7 +251,7 @@ def node_in_front(graph: Any, rng: random.Random) -> None:
     graph.node.insert(0, made)
 
 
-WAYS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+WAYS: tuple[Way, ...] = (
     flipped_bits,
     set_bytes,
     cut_short,
