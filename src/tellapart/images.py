@@ -65,6 +65,7 @@ _BITS_PER_SAMPLE = 258  # a tag of TIFF
 _KNOWN_CONTENT = {
     b"%PDF": "a PDF document",
     b"%!PS": "a PostScript document",
+    b"\xc5\xd0\xd3\xc6": "a PostScript document",
     b"8BPS": "a Photoshop document",
     b"PK\x03\x04": "a zip archive or office document",
     b"\x1f\x8b": "a gzip archive",
