@@ -167,7 +167,10 @@ def renamed() -> Iterator[Case]:
     yield "postscript.jpg", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n(x) run\n"
     yield "binary-eps.jpg", b"\xc5\xd0\xd3\xc6" + struct.pack("<II", 32, 100) + b"%!PS" * 20
     yield "photoshop.jpg", b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, SIDE, SIDE, 8, 3)
-    yield "drawing.jpg", b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
+    yield (
+        "drawing.jpg",
+        b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
+    )
     yield "entities.jpg", b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "&b;&b;">]><x>&a;</x>'
     yield "apple.jpg", b"\0\0\0\x18ftypheic" + bytes(16)
     yield "metafile.jpg", struct.pack("<IIiiii", 1, 88, 0, 0, SIDE, SIDE) + b" EMF"[:0] + bytes(64)
@@ -217,7 +220,9 @@ def negative_size(content: bytes) -> bytes:
     return bytes(header) + content[512:]
 
 
-def repeated(pack: Callable[[bytes], bytes], first: bytes, times: int, size: int = 45 * MIB) -> bytes:
+def repeated(
+    pack: Callable[[bytes], bytes], first: bytes, times: int, size: int = 45 * MIB
+) -> bytes:
     """Packed streams one after the other, which unpack as one."""
     return pack(first) + pack(bytes(size)) * times
 
