@@ -74,7 +74,7 @@ def state(root: Path) -> dict[str, str]:
     for path in sorted(root.rglob("*")):
         about = "folder"
         if path.is_symlink():
-            about = f"link to {os.readlink(path)}"
+            about = f"link to {path.readlink()}"
         elif path.is_file():
             about = hashlib.sha256(path.read_bytes()).hexdigest()
         found[str(path.relative_to(root))] = about

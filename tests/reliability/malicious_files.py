@@ -94,10 +94,9 @@ def _open_keras(path: Path) -> str:
     from tellapart.models.registry import resolve
 
     model = resolve(str(path))
-    said = [repr(model)]
-    for layer in model.layers:
-        if hasattr(layer, "get_vocabulary"):
-            said.append(str(layer.get_vocabulary()))
+    said = [
+        str(layer.get_vocabulary()) for layer in model.layers if hasattr(layer, "get_vocabulary")
+    ]
     said += [str(weight)[:500] for weight in model.get_weights()]
     model(np.zeros((1, *model.input_shape[1:]), np.float32))
     return " ".join(said)
@@ -331,7 +330,11 @@ def keras_models() -> Iterator[Case]:
     yield "torch.keras", keras_file([torch])
     words = _layer("StringLookup", name="evil", vocabulary=secret)
     yield "vocabulary.keras", keras_file([words])
-    words = _layer("TextVectorization", name="evil", vocabulary=secret)
+    words = _layer(
+        "TextVectorization", name="evil", vocabulary=secret, standardize=None, split=None,
+        ngrams=None, output_mode="int", output_sequence_length=None, pad_to_max_tokens=False,
+        max_tokens=None, idf_weights=None, sparse=False, ragged=False, encoding="utf-8",
+    )  # fmt: skip
     yield "vocabulary-text.keras", keras_file([words])
     table = _layer("TFSMLayer", name="evil", filepath=str(place()))
     yield "saved-model.keras", keras_file([table])
@@ -395,8 +398,9 @@ def other_files() -> Iterator[Case]:
         writer.writerows((f"=1+{label.strip('/').replace('/', '_')}{n}.png", label) for n in "1234")
     yield "formulas.csv", text.getvalue().encode()
     evil = f"{place() / 'tellapart_evil_module.py'}:build"
-    info = {"recipe": {"model": evil}, "asked": {"model": evil}, "model": evil, "status": "finished",
-            "network": evil, "data": {"name": evil, "location": evil}}  # fmt: skip
+    info: dict[str, Any] = dict.fromkeys(("model", "network", "command"), evil)
+    info |= {"recipe": {"model": evil}, "asked": {"model": evil}, "status": "finished"}
+    info |= {"data": {"name": evil, "location": evil}}
     yield "recipe.run", _zip({"run.json": json.dumps(info).encode()})
     with_model = {"run.json": json.dumps(info).encode()}
     run = f"open({str(canary())!r}, 'w').close()"

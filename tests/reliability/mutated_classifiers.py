@@ -2,6 +2,10 @@
 
     python tests/reliability/mutated_classifiers.py --count 1000
 
+First come files that are made up to do harm: numbers in another file in every place where a tensor
+can lie, and graphs that ask for all memory or all time (`hostile_graphs.py`). The other file is a
+pipe, so that whoever opened it would wait for ever.
+
 Mutants of a tiny classifier and of the digits' network as it is exported: bits flipped in the
 metadata, the graph and the weights; cut short; pieces removed, doubled and swapped; and, rebuilt
 with the onnx package so that they parse: other operators, attributes, types, shapes, inputs.
@@ -10,8 +14,11 @@ with the onnx package so that they parse: other operators, attributes, types, sh
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import random
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -21,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
-from tests.reliability.lab import Case, failures, report, try_all
+from tests.reliability.lab import Case, Outcome, failures, report, try_all
 
 
 def load_and_predict(name: str, content: bytes) -> str:
@@ -39,6 +46,38 @@ def load_and_predict(name: str, content: bytes) -> str:
     except ClassifierFileError as error:
         return f"failed: {error}"
     return "predicted"
+
+
+# --- Made up ----
+
+
+def made_up(pipe: Path) -> Iterator[Case]:
+    """Yields files that would open another file, go on for ever, or take all memory."""
+    import onnx
+
+    from tests.external_data import PLACES, external_tensor
+    from tests.reliability import hostile_graphs as graphs
+
+    for hide in PLACES:
+        model = onnx.load_model_from_string(originals()["tiny"])
+        hide(model, external_tensor(pipe))
+        yield f"external-{hide.__name__}.onnx", model.SerializeToString()
+    model = onnx.load_model_from_string(originals()["tiny"])
+    model.metadata_props.add(key="ort_config", value=f'{{"session_options": "{pipe}"}}')
+    yield "path-in-metadata.onnx", model.SerializeToString()
+    yield "endless-loop.onnx", graphs.endless_loop()
+    yield "doubling-loop.onnx", graphs.doubling_loop()
+    yield "functions.onnx", graphs.nested_functions(40)
+    yield "branches.onnx", graphs.nested_branches(20)
+    yield "many-branches.onnx", graphs.nested_branches(30)
+    yield "nodes.onnx", graphs.many_nodes(60_000)
+    yield "cycle.onnx", graphs.cycle()
+    for size in (10**8, 10**9, 10**10, 10**12):
+        yield f"vast-{size}.onnx", graphs.vast_tensor(size)
+    for operator in ("Expand", "Tile", "Pad", "Range", "OneHot"):
+        yield f"vast-{operator}.onnx", graphs.grown(operator, 10**9)
+    for operator in ("Gather", "GatherND", "ScatterElements"):
+        yield f"outside-{operator}.onnx", graphs.out_of_bounds(operator)
 
 
 # --- Mutants ------------------------------------------------------------------------------------
@@ -279,9 +318,35 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    cases = mutants(options.count, options.seed)
-    outcomes = list(try_all("tests.reliability.mutated_classifiers:load_and_predict", cases))
-    return report("mutated classifiers", outcomes, failures(outcomes))
+    with bounds(), tempfile.TemporaryDirectory() as folder:
+        pipe = Path(folder, "pipe")
+        os.mkfifo(pipe)
+        tried = "tests.reliability.mutated_classifiers:load_and_predict"
+        made = list(try_all(tried, made_up(pipe)))
+        outcomes = list(try_all(tried, mutants(options.count, options.seed)))
+    code = report("made-up classifiers", made, judge(made))
+    return report("mutated classifiers", outcomes, judge(outcomes)) or code
+
+
+@contextlib.contextmanager
+def bounds(seconds: int = 5, memory: str = "500MB") -> Iterator[None]:
+    """Tighter ones than by default, so that a row takes minutes and not hours."""
+    before = dict(os.environ)
+    os.environ |= {"TELLAPART_RUN_SECONDS": str(seconds), "TELLAPART_RUN_MEMORY": memory}
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def judge(outcomes: list[Outcome]) -> list[Outcome]:
+    """Returns what must not be: a crash, a hang, a fault, or external data that was let through."""
+    return failures(outcomes) + [
+        outcome
+        for outcome in outcomes
+        if outcome.name.startswith("external") and outcome.word != "refused"
+    ]
 
 
 if __name__ == "__main__":
