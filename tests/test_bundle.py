@@ -510,3 +510,43 @@ def test_every_truncation_is_refused() -> None:
 def test_the_spec_of_the_tiny_classifier_has_unequal_sides() -> None:
     """Or height and width could be swapped without a test noticing."""
     assert SPEC.height != SPEC.width
+
+
+# --- Metadata of any kind -----------------------------------------------------------------------
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_any_json_is_a_bundle_or_refused(value: Any) -> None:
+    with pytest.raises(ClassifierFileError):
+        Bundle.from_json(value)
+
+
+@given(st.sampled_from(sorted(make_bundle().to_json())), JSON)
+def test_any_value_of_a_field_is_taken_or_refused(field: str, value: Any) -> None:
+    """What is taken is written again, and means the same."""
+    changed = make_bundle().to_json() | {field: value}
+    try:
+        bundle = Bundle.from_json(changed)
+    except ClassifierFileError as error:
+        assert len(str(error)) < 2_000
+        return
+    assert Bundle.from_json(bundle.to_json()) == bundle
+    assert bundle.threshold >= 0
+    assert isinstance(bundle.novelty_limit, float)
+
+
+@given(st.sampled_from(sorted(SPEC.to_json())), JSON)
+def test_any_value_of_the_image_spec_is_taken_or_refused(field: str, value: Any) -> None:
+    changed = make_bundle().to_json()
+    changed["image_spec"] |= {field: value}
+    try:
+        bundle = Bundle.from_json(changed)
+    except ClassifierFileError:
+        return
+    assert all(1 <= side <= 4096 for side in bundle.image_spec.shape)

@@ -334,6 +334,7 @@ def _open(raw: Raw, name: str) -> Image.Image:
     except UnidentifiedImageError:
         raise ImageError(name, _describe_content(raw)) from None
     if opened.width * opened.height > limit:
+        opened.close()
         raise ImageError(name, _too_many_pixels(limit))
     _refuse_32_bits(opened, name)
     return opened

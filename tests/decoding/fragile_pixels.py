@@ -7,6 +7,7 @@ import signal
 import time
 from typing import Any
 
+from tellapart.data.sizes import size_reader
 from tellapart.decoding import Maker, pixel_maker
 from tellapart.decoding.maker import Make, Rows
 from tellapart.decoding.pixels import make_pixels
@@ -21,8 +22,15 @@ def fragile_maker(spec: ImageSpec) -> Maker:
 
 def make_fragile(spec: Any) -> Make:
     """Runs over there."""
-    make = make_pixels(spec)
+    return _fragile(make_pixels(spec))
 
+
+def make_fragile_sizes() -> Make:
+    """Runs over there."""
+    return _fragile(size_reader())
+
+
+def _fragile(make: Make) -> Make:
     def fragile(raw: Raw, name: str) -> Rows:
         if "crash" in name:
             os.kill(os.getpid(), signal.SIGSEGV)

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from tellapart import decoding
 from tellapart.classifier import Classifier
 from tellapart.cli.app import app
-from tellapart.decoding import decode_apart, pixels, pool
+from tellapart.data import load, sizes
+from tellapart.decoding import Maker, decode_apart, pixels, pool
 from tellapart.errors import ImageError, TellapartError
 from tellapart.images import decode
 from tellapart.results import FailedPrediction, Prediction
@@ -150,3 +151,12 @@ def test_pixels_in_memory_need_no_process(
     (found,) = classifier.predict_stream([Image.new("RGB", (8, 6), PURE["red"])], isolated=True)
     assert not isinstance(found, FailedPrediction)
     assert found.label == "red"
+
+
+def test_a_header_that_crashes_costs_itself(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look at the sizes of the pictures is taken in another process too."""
+    made = Maker("tests.decoding.fragile_pixels:make_fragile_sizes", {}, (3,), np.int64)
+    monkeypatch.setattr(sizes, "_MAKER", made)
+    assert load(pictures, to_train_on=False).sizes == ((10, 12, 3),) * 3
