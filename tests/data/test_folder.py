@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tellapart.data import load, open_store
-from tellapart.data.folder import FolderSource, read_file
+from tellapart.data.folder import FolderSource
 from tellapart.errors import DataError, ImageError
-from tellapart.images import ImageSpec
+from tellapart.images import ImageSpec, read_file
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX file system")
 

@@ -19,7 +19,7 @@ from tellapart.cli.app import app
 from tellapart.data import load, sizes
 from tellapart.decoding import Maker, decode_apart, pixels, pool
 from tellapart.errors import ImageError, TellapartError
-from tellapart.images import decode
+from tellapart.images import Raw, decode
 from tellapart.results import FailedPrediction, Prediction
 from tests.decoding.fragile_pixels import fragile_maker
 from tests.tiny_classifier import PURE, SPEC, save_classifier
@@ -91,7 +91,7 @@ def test_evaluate_at_the_command_line(classifier: Classifier, pictures: Path) ->
 
 def test_both_ways_make_the_same_pixels(pictures: Path) -> None:
     file = pictures / "red" / "well.png"
-    raws = [file, file.read_bytes(), np.full((5, 5, 3), 9, np.uint8), Image.open(file)]
+    raws: list[Raw] = [file, file.read_bytes(), np.full((5, 5, 3), 9, np.uint8), Image.open(file)]
     made = decode_apart(raws, ["a", "b", "c", "d"], SPEC)
     for raw, row in zip(raws, made, strict=True):
         assert not isinstance(row, str)
@@ -99,7 +99,7 @@ def test_both_ways_make_the_same_pixels(pictures: Path) -> None:
 
 
 def test_what_is_none_has_a_reason(tmp_path: Path) -> None:
-    raws = [
+    raws: list[Raw | ImageError] = [
         tmp_path / "missing.png",
         tmp_path,
         ImageError("x", "was in a damaged archive"),

@@ -30,7 +30,7 @@ def with_burden(nodes: list[Any], constants: dict[str, Any]) -> Any:
             softmax,
         ]
     )
-    for name, value in {"nothing": np.float32(0), **constants}.items():
+    for name, value in {"nothing": np.array(0, np.float32), **constants}.items():
         graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
     attach(model, make_bundle())
     return model
@@ -50,16 +50,20 @@ def vast_tensor(numbers: int) -> bytes:
 def grown(operator: str, size: int) -> bytes:
     """The same by other operators."""
     made: dict[str, tuple[Any, dict[str, Any]]] = {
-        "Expand": (["one", "size"], {"one": np.float32([1]), "size": [size]}),
-        "Tile": (["one", "size"], {"one": np.float32([1]), "size": [size]}),
-        "Pad": (["one", "size"], {"one": np.float32([1]), "size": [0, size]}),
+        "Expand": (["one", "size"], {"one": np.array([1], np.float32), "size": [size]}),
+        "Tile": (["one", "size"], {"one": np.array([1], np.float32), "size": [size]}),
+        "Pad": (["one", "size"], {"one": np.array([1], np.float32), "size": [0, size]}),
         "Range": (
             ["from", "to", "by"],
-            {"from": np.float32(0), "to": np.float32(size), "by": np.float32(1)},
+            {
+                "from": np.array(0, np.float32),
+                "to": np.array(size, np.float32),
+                "by": np.array(1, np.float32),
+            },
         ),
         "OneHot": (
             ["places", "depth", "values"],
-            {"places": [1], "depth": np.int64(size), "values": np.float32([0, 1])},
+            {"places": [1], "depth": np.int64(size), "values": np.array([0, 1], np.float32)},
         ),
     }
     inputs, constants = made[operator]
@@ -81,7 +85,11 @@ def _looped(step: Any, times: int, shape: list[int] | None) -> bytes:
         ],
     )
     node = helper.make_node("Loop", ["times", "yes", "start"], ["burden"], body=body)
-    constants = {"times": np.int64(times), "yes": np.bool_(True), "start": np.float32([0])}
+    constants = {
+        "times": np.int64(times),
+        "yes": np.bool_(True),
+        "start": np.array([0], np.float32),
+    }
     return content(with_burden([node], constants))
 
 
@@ -99,7 +107,7 @@ def doubling_loop(times: int = 60) -> bytes:
 def nested_functions(depth: int) -> bytes:
     """Functions that call the one before them twice: 2 ** depth nodes."""
     node = helper.make_node(f"f{depth - 1}", ["one"], ["burden"], domain="own")
-    model = with_burden([node], {"one": np.float32([0])})
+    model = with_burden([node], {"one": np.array([0], np.float32)})
     imports = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]
     for level in range(depth):
         if level:
@@ -126,7 +134,7 @@ def nested_branches(depth: int) -> bytes:
         node = helper.make_node("If", ["yes"], ["out"], then_branch=inner, else_branch=last)
         inner = helper.make_graph([node], "inner", [], [out])
     node = helper.make_node("If", ["yes"], ["burden"], then_branch=inner, else_branch=last)
-    return content(with_burden([node], {"yes": np.bool_(True), "one": np.float32([0])}))
+    return content(with_burden([node], {"yes": np.bool_(True), "one": np.array([0], np.float32)}))
 
 
 def many_nodes(count: int) -> bytes:
@@ -150,8 +158,8 @@ def out_of_bounds(operator: str) -> bytes:
     far = 2**40
     if operator == "ScatterElements":
         inputs = ["one", "places", "update"]
-        constants: dict[str, Any] = {"places": [far], "update": np.float32([1])}
+        constants: dict[str, Any] = {"places": [far], "update": np.array([1], np.float32)}
     else:
         inputs, constants = ["one", "places"], {"places": [[-far]]}
-    constants["one"] = np.float32([0])
+    constants["one"] = np.array([0], np.float32)
     return content(with_burden([helper.make_node(operator, inputs, ["burden"])], constants))

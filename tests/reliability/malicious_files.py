@@ -322,10 +322,9 @@ def keras_models() -> Iterator[Case]:
             },
         ),
     )
-    module = _Touch()
     torch = _layer("TorchModuleWrapper", name="evil")
     torch["config"]["module"] = {
-        "class_name": "__bytes__", "config": base64.b64encode(pickle.dumps(module)).decode()
+        "class_name": "__bytes__", "config": base64.b64encode(pickle.dumps(_Touch())).decode()
     }  # fmt: skip
     yield "torch.keras", keras_file([torch])
     words = _layer("StringLookup", name="evil", vocabulary=secret)
@@ -347,15 +346,11 @@ def keras_models() -> Iterator[Case]:
     for _ in range(900):
         deep = {"class_name": "x", "config": deep}
     yield "deep.keras", keras_file([_layer("Dense", name="evil", units=2, activation=deep)])
-    wide = _layer("Dense", name="evil", units=2**40)
+    wide = _layer("Dense", name="evil", units=2**62)
     yield "wide.keras", keras_file([wide])
-    yield "bomb.keras", keras_file([], {"assets/x": bytes(2**21), "x": _zeros(2**31)})
+    yield "bomb.keras", keras_file([], {"assets/x": bytes(2**21), "x": bytes(2**29)})
     yield "old.h5", weights()
     yield "pickle.keras", pickle.dumps(_Touch())
-
-
-def _zeros(size: int) -> bytes:
-    return bytes(size)
 
 
 class _Touch:

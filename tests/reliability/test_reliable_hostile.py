@@ -92,7 +92,7 @@ def test_bombs() -> None:
     assert len(outcomes) >= 35
     for claims in ("claims.png", "claims.tif", "claims.bmp", "claims.gif", "claims.jpg"):
         assert "has more than 178 million pixels, the most that is decoded" in outcomes[claims]
-    for name in ("overlapping.zip", "claims.zip", "zeros.tar.gz"):
+    for name in ("overlapping.zip", "claims.zip"):
         assert "looks like a decompression bomb" in outcomes[name]
     for name in ("negative.tar", "back-for-ever.tar"):
         assert "is damaged or cut short (a member of -1,024 bytes)" in outcomes[name]
@@ -103,7 +103,7 @@ def test_bombs() -> None:
 @pytest.mark.slow
 def test_all_bombs() -> None:
     outcomes = {outcome.name: outcome.reason for outcome in check_bombs(large=True)}
-    for name in ("zeros.tar.bz2", "zeros.tar.xz", "array.npz"):
+    for name in ("zeros.tar.bz2", "zeros.tar.gz", "zeros.tar.xz", "array.npz"):
         assert "looks like a decompression bomb" in outcomes[name]
     for name in ("long-name.tar.bz2", "notes.tar.bz2"):
         assert "(a header of 943,718,400 bytes)" in outcomes[name]
