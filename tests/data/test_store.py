@@ -186,6 +186,7 @@ def test_progress(colour_folder: Path) -> None:
 
 def with_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep_module, "CHUNK_PICTURES", 3)
+    monkeypatch.setattr(sweep_module, "LARGE_CHUNK_PICTURES", 3)
     monkeypatch.setattr(sweep_module, "usable_cores", lambda: 4)
 
 

@@ -25,9 +25,13 @@ from tellapart.machine import usable_cores
 
 DIGEST_BYTES = 16
 
-CHUNK_PICTURES = 64
+CHUNK_PICTURES, LARGE_CHUNK_PICTURES = 64, 256
 CHUNK_BYTES = 8 * 2**20
-"""A thread takes chunks of at most so many pictures, and so many bytes of rows."""
+"""A thread takes chunks of so many pictures and at most so many bytes of rows. Large ones cost
+less, the more so while Keras is being imported and threads wait for their turn at Python."""
+
+LARGE_CHUNKS_A_THREAD = 8
+"""Chunks are large where each thread gets so many all the same."""
 
 RAW_BYTES = 32 * 2**20
 """Encoded pictures are handed on when they have so many bytes together."""
@@ -69,7 +73,10 @@ def sweep(dataset: Dataset, maker: Maker, known: Known) -> Generator[Chunk]:
     Yields:
         Chunks, in the order of the data set.
     """
-    step = max(1, min(CHUNK_PICTURES, CHUNK_BYTES // max(1, maker.row_bytes)))
+    threads = _threads(dataset)
+    even = len(dataset) // (LARGE_CHUNKS_A_THREAD * threads)
+    most = max(CHUNK_PICTURES, min(LARGE_CHUNK_PICTURES, even))
+    step = max(1, min(most, CHUNK_BYTES // max(1, maker.row_bytes)))
     starts = range(0, len(dataset), step)
     stop = threading.Event()
     make = maker.load()
@@ -78,7 +85,6 @@ def sweep(dataset: Dataset, maker: Maker, known: Known) -> Generator[Chunk]:
         chunk = _Chunk(start, min(step, len(dataset) - start), dataset, maker, make, known)
         return chunk.fill(stop)
 
-    threads = _threads(dataset)
     if threads == 1:
         yield from map(work, starts)
         return

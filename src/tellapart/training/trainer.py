@@ -220,6 +220,8 @@ def _compile(model: Any, optimizer: Any, recipe: Recipe, *, steps: int, prompt: 
     if recipe.label_smoothing:
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
     on_tensorflow = keras.backend.backend() == "tensorflow"
+    # Or its variables are made while the step is traced, and TensorFlow traces it once more.
+    optimizer.build(model.trainable_variables)
     model.compile(
         optimizer=optimizer,
         loss=loss,

@@ -11,6 +11,7 @@ from tellapart.data.audit.description import (
     FEW_DISTANCE,
     MIRRORED,
     View,
+    _of_rank,
     crowd_around,
     describe,
     waves,
@@ -63,3 +64,19 @@ def test_the_crowd_lies_where_a_hundredth_of_the_sample_lies() -> None:
 def test_few_pictures_are_no_crowd() -> None:
     described = describe(np.repeat(GREY[:1], 5, axis=0))
     assert crowd_around(described, described).distances == pytest.approx(FEW_DISTANCE)
+
+
+@given(
+    st.integers(1, 5),
+    st.integers(1, 700),
+    st.integers(0, 30),
+    st.sampled_from([2, 50, 100_000]),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_value_of_a_rank_is_that_of_a_sorted_row(
+    count: int, width: int, rank: int, different: int, seed: int
+) -> None:
+    rank = min(rank, width - 1)
+    random = np.random.default_rng(seed)
+    values = random.integers(0, different, (count, width)).astype(np.float32)
+    assert np.array_equal(_of_rank(values, rank), np.sort(values, axis=1)[:, rank])

@@ -23,6 +23,9 @@ BAND = 8
 REFERENCES = 2048
 """So many pictures, drawn at random, tell how densely pictures lie."""
 
+GROUPS_PER_RANK = 6
+"""So many times more groups than the rank that is looked for: then few values are candidates."""
+
 FEW = 100
 FEW_DISTANCE = 0.3
 """Among fewer pictures, the crowd is taken to be as far off as photos mostly are."""
@@ -171,14 +174,37 @@ def _rank(sample: Floats) -> int:
     return min(max(4, len(sample) // 100), len(sample) - 1)
 
 
+def _of_rank(values: Floats, rank: int) -> Floats:
+    """Returns the value of a rank in each row of (n, m) values, the smallest being of rank 0.
+
+    What `np.partition` would find, in a third of its time: of the smallest values of a few groups,
+    the one of that rank is as large at least, and few of a row are not larger.
+    """
+    count, width = values.shape
+    groups = GROUPS_PER_RANK * (rank + 1)
+    if width < 2 * groups:
+        return np.partition(values, rank, axis=1)[:, rank]
+    whole = width - width % groups
+    smallest = values[:, :whole].reshape(count, -1, groups).min(axis=1)
+    smallest.partition(rank, axis=1)
+    found = np.flatnonzero(values <= smallest[:, rank : rank + 1])
+    rows = found // width
+    lengths = np.bincount(rows, minlength=count)
+    places = np.arange(len(found)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    candidates = np.full((count, lengths.max(initial=0)), np.inf, np.float32)
+    candidates[rows, places] = values.ravel()[found]
+    candidates.partition(rank, axis=1)
+    return candidates[:, rank]
+
+
 def _nearest(described: Floats, sample: Floats, ranks: list[int]) -> Floats:
     """Returns (ranks, n): how far off the sample's picture of each rank is, the nearest first."""
     distances = np.empty((len(ranks), len(described)), np.float32)
 
     def work(block: slice) -> None:
         near = 1 - described[block] @ sample.T
-        near.partition(ranks, axis=1)
-        distances[:, block] = near[:, ranks].T
+        for place, rank in enumerate(ranks):
+            distances[place, block] = _of_rank(near, rank)
 
     for _ in in_blocks(work, len(described)):
         pass
