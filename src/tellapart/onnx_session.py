@@ -73,10 +73,21 @@ def run(session: Any, pixels: Any) -> Sequence[Any]:
 
     Raises:
         TimeoutError: it took more.
+        MemoryError: it needs more than `RUN_BYTES`.
         Exception: whatever ONNX Runtime raises; its errors share no base class.
     """
     with _watched(RUN_SECONDS.value) as options:
-        outputs: Sequence[Any] = session.run(None, {session.get_inputs()[0].name: pixels}, options)
+        try:
+            outputs: Sequence[Any] = session.run(
+                None, {session.get_inputs()[0].name: pixels}, options
+            )
+        except Exception as error:
+            if "BFCArena" in str(error):
+                raise MemoryError(
+                    f"it needs more than {RUN_BYTES.value:,} bytes of memory "
+                    f"({RUN_BYTES.variable} raises the limit)"
+                ) from error
+            raise
     return outputs
 
 

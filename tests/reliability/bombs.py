@@ -212,7 +212,7 @@ def tar_header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
 
 
 def negative_size(content: bytes) -> bytes:
-    """A tar header whose size is below zero, by which a reader may go back for ever."""
+    """A tar header whose size is below zero: the next member would come before it."""
     header = bytearray(content[:512])
     header[124:136] = b"\xff" * 10 + b"\xfc\0"
     header[148:156] = b" " * 8
@@ -240,7 +240,7 @@ def archives() -> Iterator[Case]:
     yield "claims.tar", tar_header("a/1.png", 10**12) + bytes(1024)
     yield "negative.tar", negative_size(tar_header("a/1.png", 0) + bytes(1024))
     back = tar_header("a/1.png", 0) + negative_size(tar_header("b/1.png", 0)) + bytes(1024)
-    yield "back-for-ever.tar", back
+    yield "negative-second.tar", back
     name = negative_size(tar_header("././@LongLink", 0, tarfile.GNUTYPE_LONGNAME))
     yield "negative-name.tar", name + bytes(1024)
     yield "sparse.tar", tar_header("a/1.png", 2**40, tarfile.GNUTYPE_SPARSE) + bytes(10240)

@@ -216,7 +216,7 @@ def _list_tar(path: Path, stream: IO[bytes], limits: Limits) -> Listing:
     headers = cast("IO[bytes]", _Headers(stream))
     with tarfile.open(fileobj=headers, mode="r:") as tar:
         while (member := tar.next()) is not None:
-            if member.size < 0:  # the next one would come before it, without end
+            if member.size < 0:  # the next one would come before it
                 raise tarfile.ReadError(f"a member of {member.size:,} bytes")
             tar.members.clear()  # type: ignore[attr-defined]  # it keeps all: a kilobyte each
             if not (member.isdir() or (member.isreg() and not member.issparse())):
