@@ -19,13 +19,14 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from tellapart import bundle as bundle_module
 from tellapart.bundle import Bundle, attach, parse_bundle, read_bundle
 from tellapart.errors import ClassifierFileError
 from tellapart.evaluation.novelty_threshold import fit_novelty_threshold
 from tellapart.images import ImageSpec
+from tests.external_data import PLACES, external_tensor
 from tests.tiny_classifier import SPEC, make_bundle, make_model, save_classifier
 
 
@@ -328,102 +329,7 @@ def test_outputs_that_are_not_probabilities_and_novelty(
 # --- External data ------------------------------------------------------------------------------
 
 
-def external_tensor(canary: Path) -> Any:
-    """A tensor whose numbers are said to lie in the canary."""
-    tensor = numpy_helper.from_array(np.zeros(4, np.float32), "outside")
-    tensor.ClearField("raw_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value=str(canary))
-    return tensor
-
-
-def _in_initializer(model: Any, tensor: Any) -> None:
-    model.graph.initializer.append(tensor)
-
-
-def _located_only(model: Any, tensor: Any) -> None:
-    tensor.ClearField("external_data")
-    model.graph.initializer.append(tensor)
-
-
-def _entries_only(model: Any, tensor: Any) -> None:
-    tensor.ClearField("data_location")
-    model.graph.initializer.append(tensor)
-
-
-def _in_sparse_values(model: Any, tensor: Any) -> None:
-    model.graph.sparse_initializer.add().values.CopyFrom(tensor)
-
-
-def _in_sparse_indices(model: Any, tensor: Any) -> None:
-    model.graph.sparse_initializer.add().indices.CopyFrom(tensor)
-
-
-def _in_constant(model: Any, tensor: Any) -> None:
-    model.graph.node.append(helper.make_node("Constant", [], ["constant"], value=tensor))
-
-
-def _in_tensor_list(model: Any, tensor: Any) -> None:
-    model.graph.node[0].attribute.add(name="list").tensors.append(tensor)
-
-
-def _in_sparse_constant(model: Any, tensor: Any) -> None:
-    model.graph.node[0].attribute.add(name="sparse").sparse_tensor.values.CopyFrom(tensor)
-
-
-def _in_sparse_list(model: Any, tensor: Any) -> None:
-    model.graph.node[0].attribute.add(name="list").sparse_tensors.add().indices.CopyFrom(tensor)
-
-
-def _in_branch(model: Any, tensor: Any) -> None:
-    branch = helper.make_graph([], "branch", [], [], [tensor])
-    model.graph.node.append(helper.make_node("If", ["c"], ["d"], then_branch=branch))
-
-
-def _in_graph_list(model: Any, tensor: Any) -> None:
-    model.graph.node[0].attribute.add(name="list").graphs.add().initializer.append(tensor)
-
-
-def _deep_in_branches(model: Any, tensor: Any) -> None:
-    graph = helper.make_graph([], "deepest", [], [], [tensor])
-    for level in range(20):
-        node = helper.make_node("If", ["c"], ["d"], then_branch=graph)
-        graph = helper.make_graph([node], f"level{level}", [], [])
-    model.graph.node.append(helper.make_node("If", ["c"], ["d"], then_branch=graph))
-
-
-def _in_function(model: Any, tensor: Any) -> None:
-    model.functions.add(name="f").node.append(helper.make_node("Constant", [], ["x"], value=tensor))
-
-
-def _in_function_default(model: Any, tensor: Any) -> None:
-    model.functions.add(name="f").attribute_proto.add(name="a").t.CopyFrom(tensor)
-
-
-def _in_training(model: Any, tensor: Any) -> None:
-    model.training_info.add().initialization.initializer.append(tensor)
-
-
-@pytest.mark.parametrize(
-    "hide",
-    [
-        _in_initializer,
-        _located_only,
-        _entries_only,
-        _in_sparse_values,
-        _in_sparse_indices,
-        _in_constant,
-        _in_tensor_list,
-        _in_sparse_constant,
-        _in_sparse_list,
-        _in_branch,
-        _in_graph_list,
-        _deep_in_branches,
-        _in_function,
-        _in_function_default,
-        _in_training,
-    ],
-)
+@pytest.mark.parametrize("hide", PLACES)
 def test_external_data_is_refused_and_never_opened(
     hide: Callable[[Any, Any], None], tmp_path: Path
 ) -> None:
@@ -604,3 +510,43 @@ def test_every_truncation_is_refused() -> None:
 def test_the_spec_of_the_tiny_classifier_has_unequal_sides() -> None:
     """Or height and width could be swapped without a test noticing."""
     assert SPEC.height != SPEC.width
+
+
+# --- Metadata of any kind -----------------------------------------------------------------------
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_any_json_is_a_bundle_or_refused(value: Any) -> None:
+    with pytest.raises(ClassifierFileError):
+        Bundle.from_json(value)
+
+
+@given(st.sampled_from(sorted(make_bundle().to_json())), JSON)
+def test_any_value_of_a_field_is_taken_or_refused(field: str, value: Any) -> None:
+    """What is taken is written again, and means the same."""
+    changed = make_bundle().to_json() | {field: value}
+    try:
+        bundle = Bundle.from_json(changed)
+    except ClassifierFileError as error:
+        assert len(str(error)) < 2_000
+        return
+    assert Bundle.from_json(bundle.to_json()) == bundle
+    assert bundle.threshold >= 0
+    assert isinstance(bundle.novelty_limit, float)
+
+
+@given(st.sampled_from(sorted(SPEC.to_json())), JSON)
+def test_any_value_of_the_image_spec_is_taken_or_refused(field: str, value: Any) -> None:
+    changed = make_bundle().to_json()
+    changed["image_spec"] |= {field: value}
+    try:
+        bundle = Bundle.from_json(changed)
+    except ClassifierFileError:
+        return
+    assert all(1 <= side <= 4096 for side in bundle.image_spec.shape)

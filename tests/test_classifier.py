@@ -24,6 +24,7 @@ from tellapart.classifier import Classifier
 from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset, Excluded
 from tellapart.errors import ClassifierFileError, DataError, ImageError, UsageError
 from tellapart.images import Raw, decode
+from tellapart.onnx_session import make_session
 from tellapart.results import FailedPrediction, Prediction
 from tests.tiny_classifier import (
     CLASS_NAMES,
@@ -124,7 +125,6 @@ def test_the_checked_bytes_are_the_ones_that_run(
     """Between the check and the session the file is replaced; nobody may read it again."""
 
     path = save_classifier(tmp_path / "classifier.onnx")
-    make_session = module.make_session
 
     def swap_then_make(content: bytes, file: Path) -> Any:
         path.write_bytes(b"something else")
@@ -676,8 +676,10 @@ def test_predicting_imports_nothing_of_training(classifier: Classifier, pictures
         "tellapart.classifier",
         "tellapart.errors",
         "tellapart.images",
+        "tellapart.limits",
         "tellapart.machine",
         "tellapart.onnx_file",
+        "tellapart.onnx_session",
         "tellapart.results",
         "tellapart.version",
         "tellapart.wire",

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tellapart.errors import ImageError, UsageError
-from tellapart.images import FORMATS, ImageSpec, decode, picture_size
+from tellapart.images import FORMATS, ImageSpec, decode, picture_size, read_file
 
 SPEC = ImageSpec(4, 6, 3)
 
@@ -257,3 +257,45 @@ def test_a_spec_round_trips_and_refuses_what_it_does_not_know() -> None:
         ImageSpec.from_json(spec.to_json() | {"crop": 1})
     with pytest.raises(UsageError, match="background 'white': expected 3 values"):
         ImageSpec.from_json(spec.to_json() | {"background": "white"})
+
+
+def test_limits_can_be_raised_and_lowered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    Image.new("L", (40, 30)).save(file)
+    monkeypatch.setenv("TELLAPART_MAX_PIXELS", "1199")
+    reason = r"has more than 0 million pixels, .* \(TELLAPART_MAX_PIXELS raises it\)"
+    for raw in (file, file.read_bytes()):
+        with pytest.raises(ImageError, match=reason):
+            decode(raw, SPEC)
+    monkeypatch.setenv("TELLAPART_MAX_PIXELS", "1200")
+    assert decode(file, SPEC).shape == SPEC.shape
+    monkeypatch.setenv("TELLAPART_MAX_FILE", str(file.stat().st_size - 1))
+    with pytest.raises(ImageError, match=r"most that is opened \(TELLAPART_MAX_FILE raises it\)"):
+        decode(file, SPEC)
+    monkeypatch.setenv("TELLAPART_MAX_FILE", "some")
+    with pytest.raises(UsageError, match="TELLAPART_MAX_FILE=some: expected a number such as"):
+        decode(file, SPEC)
+
+
+def test_pillows_own_limit_is_raised_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.BytesIO()
+    Image.new("L", (40, 30)).save(stream, "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)  # Pillow refuses twice as many
+    monkeypatch.setenv("TELLAPART_MAX_PIXELS", "900")
+    with pytest.raises(ImageError, match="has more than 0 million pixels"):
+        decode(stream.getvalue(), SPEC)
+    monkeypatch.setenv("TELLAPART_MAX_PIXELS", "1200")
+    assert decode(stream.getvalue(), SPEC).shape == SPEC.shape
+
+
+def test_a_file_is_read_whole_or_not(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"content")
+    os.mkfifo(tmp_path / "pipe.png")
+    assert read_file(tmp_path / "a.png", "a") == b"content"
+    for name, reason in (
+        ("b.png", "no such file or directory"),
+        ("pipe.png", "is not a file"),
+        ("a\0.png", "embedded null byte"),
+    ):
+        with pytest.raises(ImageError, match=reason):
+            read_file(tmp_path / name, name)

@@ -19,7 +19,7 @@ from typing import Any
 
 from tellapart.errors import ClassifierFileError, UsageError
 from tellapart.images import ImageSpec
-from tellapart.onnx_file import REMEDY, foreign_kind, graph_problems, refuse_external_data, shorten
+from tellapart.onnx_file import REMEDY, foreign_kind, graph_problems, refuse_unsafe, shorten
 from tellapart.wire import DamagedError, Message
 
 FORMAT_VERSION = 1
@@ -149,9 +149,10 @@ def read_file(path: Path) -> bytes:
 def parse_bundle(content: bytes, name: str) -> Bundle:
     """Checks a classifier file's content and returns its metadata.
 
-    Checked are the metadata, that no tensor lies in another file, and that the graph turns uint8
-    pixels of the `ImageSpec`'s shape into a float per class, and into a novelty score if and only
-    if the metadata have a limit for it. Takes time linear in the number of fields and no memory
+    Checked are the metadata, that no tensor lies in another file, that there are no functions and
+    not too many nodes, and that the graph turns uint8 pixels of the `ImageSpec`'s shape into a
+    float per class, and into a novelty score if and only if the metadata have a limit for it. Takes
+    time linear in the number of fields and no memory
     beside the content.
 
     Args:
@@ -167,7 +168,7 @@ def parse_bundle(content: bytes, name: str) -> Bundle:
     try:
         message = Message(content)
         bundle = Bundle.from_json(_metadata(message, name), name=name)
-        refuse_external_data(message, name)
+        refuse_unsafe(message, name)
         problems = graph_problems(
             message,
             bundle.image_spec.shape,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,6 +33,7 @@ from tellapart.errors import (
 )
 from tellapart.images import Pixels, Raw, decode
 from tellapart.machine import usable_cores
+from tellapart.onnx_session import first_line, make_session, run
 from tellapart.results import Evaluation, FailedPrediction, Prediction
 
 if TYPE_CHECKING:  # predicting needs nothing of `data`
@@ -174,6 +174,7 @@ class Classifier:
         pictures: Iterable[Picture | NamedPicture | FailedPrediction],
         *,
         batch_size: int = 32,
+        isolated: bool = False,
     ) -> Iterator[Prediction | FailedPrediction]:
         """Predicts any number of pictures while they are decoded, in their order.
 
@@ -185,6 +186,8 @@ class Classifier:
                 iterable, which is read as answers are taken. A `FailedPrediction` among them is
                 passed on in its place.
             batch_size: at most so many go through the network at a time.
+            isolated: decode files in processes of their own, as the command line does: one that
+                makes the decoder crash or hang costs its own answer, and not this process.
 
         Yields:
             A prediction for each picture, or why there is none.
@@ -195,7 +198,7 @@ class Classifier:
         """
         _check_batch_size(batch_size)
         jobs = (item if isinstance(item, FailedPrediction) else _job(item) for item in pictures)
-        return self._stream(jobs, batch_size)
+        return self._stream(jobs, batch_size, self._decode_apart if isolated else self._decode_here)
 
     def evaluate(
         self,
@@ -245,7 +248,7 @@ class Classifier:
         labelled = ((dataset.paths[i], partial(dataset.source.read, i)) for i in indices)
         others = [] if unknown is None else list(unknown)
         answers: list[Prediction | FailedPrediction] = []
-        for answer in self.predict_stream(itertools.chain(labelled, others)):
+        for answer in self.predict_stream(itertools.chain(labelled, others), isolated=True):
             answers.append(answer)
             if on_progress is not None:
                 on_progress(len(answers), len(indices) + len(others))
@@ -305,7 +308,10 @@ class Classifier:
         return [self.class_names.index(name) for name in dataset.class_names]
 
     def _stream(
-        self, jobs: Iterable[NamedPicture | FailedPrediction], batch_size: int
+        self,
+        jobs: Iterable[NamedPicture | FailedPrediction],
+        batch_size: int,
+        decode_all: Callable[[list[NamedPicture | FailedPrediction]], list[Decoded]],
     ) -> Iterator[Prediction | FailedPrediction]:
         jobs = iter(jobs)
         ahead: deque[list[Future[list[Decoded]]]] = deque()
@@ -315,7 +321,7 @@ class Classifier:
                 while len(ahead) < 2 and (batch := list(islice(jobs, batch_size))):
                     ahead.append(
                         [
-                            pool.submit(self._decode_all, batch[start : start + DECODED_TOGETHER])
+                            pool.submit(decode_all, batch[start : start + DECODED_TOGETHER])
                             for start in range(0, len(batch), DECODED_TOGETHER)
                         ]
                     )
@@ -326,8 +332,21 @@ class Classifier:
         finally:  # also when the reader stops early or presses Ctrl-C
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _decode_all(self, jobs: list[NamedPicture | FailedPrediction]) -> list[Decoded]:
+    def _decode_here(self, jobs: list[NamedPicture | FailedPrediction]) -> list[Decoded]:
         return [self._decode(job) for job in jobs]
+
+    def _decode_apart(self, jobs: list[NamedPicture | FailedPrediction]) -> list[Decoded]:
+        from tellapart.decoding import decode_apart
+
+        named = [job for job in jobs if not isinstance(job, FailedPrediction)]
+        names = [name for name, _ in named]
+        raws = [_read(name, read) for name, read in named]
+        made = zip(names, decode_apart(raws, names, self.image_spec), strict=True)
+        decoded: Iterator[Decoded] = (
+            FailedPrediction(name, row) if isinstance(row, str) else (name, row)
+            for name, row in made
+        )
+        return [job if isinstance(job, FailedPrediction) else next(decoded) for job in jobs]
 
     def _decode(self, job: NamedPicture | FailedPrediction) -> Decoded:
         if isinstance(job, FailedPrediction):
@@ -420,10 +439,12 @@ class Classifier:
         self, pixels: Pixels
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
         try:
-            rows, *scores = self._session.run(None, {self._session.get_inputs()[0].name: pixels})
+            rows, *scores = run(self._session, pixels)
+        except UsageError:
+            raise
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise ClassifierFileError(
-                f"{self.path} could not be run: {_first_line(error)}. "
+                f"{self.path} could not be run: {first_line(error)}. "
                 "Make the file again, or lower the batch size if memory is short."
             ) from error
         # A softmax in half precision keeps three digits.
@@ -474,28 +495,11 @@ def _find_file_in(path: Path) -> Path:
     return path
 
 
-def make_session(content: bytes, path: Path) -> Any:
-    """Makes the ONNX Runtime session, quiet and on all cores this process may use."""
-    # Unless told otherwise before it is imported, ONNX Runtime notes each session down in the
-    # user's home, to be sent to its makers.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # fatal; errors come as exceptions
-    options.intra_op_num_threads = usable_cores()
-    # Never take the bytes for ONNX Runtime's own format, which `parse_bundle` does not check.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
+def _read(name: str, read: Callable[[], Raw]) -> Raw | ImageError:
     try:
-        # No fallback: it prints to stdout and tries the same again.
-        return onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
-    except Exception as error:  # ONNX Runtime's errors share no base class
-        raise ClassifierFileError(
-            f"{path} was refused by ONNX Runtime {onnxruntime.__version__}: {_first_line(error)}. "
-            "It is damaged, or needs a newer ONNX Runtime: pip install --upgrade onnxruntime"
-        ) from error
+        return read()
+    except ImageError as error:
+        return ImageError(name, error.reason)
 
 
 def _job(picture: Picture | NamedPicture) -> NamedPicture:
@@ -558,7 +562,3 @@ def _readable(
 def _listed(names: list[str], limit: int = 10) -> str:
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
     return ", ".join(repr(name) for name in names[:limit]) + more
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

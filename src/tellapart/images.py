@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import stat
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tellapart.errors import ImageError, UsageError
+from tellapart.limits import MAX_FILE_BYTES, MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL.ImageCms import ImageCmsTransform
@@ -43,9 +45,6 @@ EXTENSIONS = frozenset(
 )
 """Names that end so are taken for pictures when a folder or an archive is listed."""
 
-MAX_FILE_BYTES = 512 * 2**20
-"""A larger file is refused before it is opened."""
-
 DECODING = 3
 """Raised when `decode` makes other pixels of the same picture; what is kept of them is then stale.
 
@@ -66,6 +65,7 @@ _BITS_PER_SAMPLE = 258  # a tag of TIFF
 _KNOWN_CONTENT = {
     b"%PDF": "a PDF document",
     b"%!PS": "a PostScript document",
+    b"\xc5\xd0\xd3\xc6": "a PostScript document",
     b"8BPS": "a Photoshop document",
     b"PK\x03\x04": "a zip archive or office document",
     b"\x1f\x8b": "a gzip archive",
@@ -306,7 +306,7 @@ def _name(raw: Raw, name: str) -> str:
 def _translated_errors(name: str) -> Iterator[None]:
     try:
         yield
-    except ImageError:
+    except (ImageError, UsageError):
         raise
     except Exception as error:  # decoders raise almost anything on damaged input
         raise ImageError(name, _reason(error)) from error
@@ -327,14 +327,61 @@ def _open(raw: Raw, name: str) -> Image.Image:
         size = len(raw)
     if size == 0:
         raise ImageError(name, "the file is empty")
-    if size > MAX_FILE_BYTES:
-        raise ImageError(name, f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
+    refuse_large_file(size, name)
+    limit = _allow(MAX_PIXELS.value)
     try:
         opened = Image.open(raw if isinstance(raw, Path) else io.BytesIO(raw), formats=FORMATS)
     except UnidentifiedImageError:
         raise ImageError(name, _describe_content(raw)) from None
+    if opened.width * opened.height > limit:
+        opened.close()
+        raise ImageError(name, _too_many_pixels(limit))
     _refuse_32_bits(opened, name)
     return opened
+
+
+def refuse_large_file(size: int, name: str) -> None:
+    """Raises ImageError where a picture's file is larger than `MAX_FILE_BYTES`."""
+    limit = MAX_FILE_BYTES.value
+    if size > limit:
+        raise ImageError(
+            name,
+            f"the file is larger than {limit // 2**20} MiB, the most that is opened "
+            f"({MAX_FILE_BYTES.variable} raises it)",
+        )
+
+
+def read_file(path: Path, name: str) -> bytes:
+    """Reads a picture's file.
+
+    Raises:
+        ImageError: it is something else than a file, too large, or cannot be read.
+    """
+    # O_NONBLOCK: a pipe that waits under a picture's name must not stop us.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags), "rb", buffering=0) as stream:  # noqa: PTH123
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ImageError(name, "is not a file")
+            refuse_large_file(status.st_size, name)
+            return stream.readall()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise ImageError(name, _reason(error)) from error
+
+
+def _allow(pixels: int) -> int:
+    """Raises Pillow's own limit, which is the whole process's, where a user has raised ours."""
+    if Image.MAX_IMAGE_PIXELS is not None and pixels > 2 * Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = pixels
+    return pixels
+
+
+def _too_many_pixels(limit: int) -> str:
+    return (
+        f"has more than {limit // 10**6} million pixels, the most that is decoded "
+        f"({MAX_PIXELS.variable} raises it)"
+    )
 
 
 def _from_array(pixels: npt.NDArray[Any], name: str) -> Image.Image:
@@ -489,8 +536,7 @@ def _describe_content(raw: bytes | Path) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError):
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
-        return f"has more than {limit} million pixels, the most that is decoded"
+        return _too_many_pixels(MAX_PIXELS.value)
     if isinstance(error, MemoryError):
         return "does not fit into memory"
     if isinstance(error, OSError):

@@ -5,6 +5,8 @@ Field numbers are those of onnx.proto.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from tellapart.errors import ClassifierFileError
 from tellapart.wire import DamagedError, Message, as_message
 
@@ -29,13 +31,20 @@ _EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # TensorProto
 
 _UINT8, _FLOAT = 2, 1  # TensorProto.DataType
 
+MAX_NODES = 20_000
+"""More take ONNX Runtime seconds to put in order, and soon minutes; a large network has 2,000."""
 
-def refuse_external_data(model: Message, name: str) -> None:
-    """Refuses a file with a tensor, anywhere, whose numbers lie in another file.
 
-    A runtime would open whatever path the file names.
+def refuse_unsafe(model: Message, name: str) -> None:
+    """Refuses a file that could reach outside itself, or keep a runtime busy without end.
+
+    - A tensor, anywhere, whose numbers lie in another file: a runtime would open whatever path is
+      named.
+    - Functions of its own: forty that call the one before them twice make a thousand billion nodes.
+    - More than `MAX_NODES` nodes.
     """
     stack = [("model", model, 0)]
+    seen: Counter[str] = Counter()
     while stack:
         kind, message, depth = stack.pop()
         if depth > MAX_DEPTH:
@@ -50,7 +59,17 @@ def refuse_external_data(model: Message, name: str) -> None:
                 )
             part = _PARTS[kind].get(number)
             if part is not None:
+                seen[part] += 1
                 stack.append((part, as_message(value), depth + 1))
+    if seen["function"]:
+        raise ClassifierFileError(
+            f"{name} defines functions of its own, which may call each other without end. {REMEDY}"
+        )
+    if seen["node"] > MAX_NODES:
+        raise ClassifierFileError(
+            f"{name} has {seen['node']:,} nodes; a network of more than {MAX_NODES:,} is not "
+            f"opened. {REMEDY}"
+        )
 
 
 def graph_problems(

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tellapart.spreadsheet import unquoted
 from tests.cli.conftest import Outcome, Run
 from tests.test_classifier import LIGHT, run_python
 from tests.tiny_classifier import save_classifier
@@ -96,6 +97,30 @@ def test_names_play_no_tricks_on_the_terminal_and_stay_exact_in_csv(run: Run, he
     assert 'photos/a,"b"\\n\\x1b[2J=1+1.png' in table
     done = run("predict", "run", name, "--format", "csv")
     assert sources(done) == [name]
+
+
+def test_names_in_csv_are_no_formulas_and_come_back(run: Run, here: Path) -> None:
+    classes = ("=cmd|' /C calc'!A0", "a;=1+1", "red")
+    rules = [{"coverage": 0.9, "quantile": 1.0}]
+    save_classifier(here / "evil" / "classifier.onnx", class_names=classes, sets=rules)
+    shutil.copy("photos/red.png", "=1+1.png")
+    shutil.copy("photos/broken.jpg", "@broken.jpg")
+    done = run("predict", "evil", "=1+1.png", "@broken.jpg", "--format", "csv", "--sets", "0.9")
+    first, failed = rows(done)
+    assert not [
+        cell
+        for row in csv.reader(io.StringIO(done.out))
+        for cell in row
+        if cell[:1] in "=@+-" and cell
+    ]
+    assert (first["source"], failed["source"]) == ("'=1+1.png", "'@broken.jpg")
+    names = [first["label"], first["label_2"], first["label_3"]]
+    assert sorted(names) == ["'=cmd|' /C calc'!A0", "a;'=1+1", "red"]
+    assert sorted(map(unquoted, names)) == sorted(classes)
+    assert ";" not in first["set"]
+    assert sorted(json.loads(first["set"])) == sorted(classes)
+    lines = run("predict", "evil", "=1+1.png", "--format", "json").out
+    assert json.loads(lines)["predictions"][0]["source"] == "=1+1.png"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")

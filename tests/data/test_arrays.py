@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tellapart.data import load, open_store
+from tellapart.data import arrays, load, open_store
 from tellapart.data.arrays import digest
 from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset
+from tellapart.data.listing import Limits
 from tellapart.errors import DataError, UsageError
 from tellapart.images import ImageSpec, decode
 
@@ -266,3 +267,17 @@ def test_an_npz_that_may_not_be_read_is_not_called_damaged(
     monkeypatch.setattr("zipfile.ZipFile", refuse)
     with pytest.raises(DataError, match=r"Cannot read .*a\.npz: Permission denied\.$"):
         load(tmp_path / "a.npz")
+
+
+def test_an_array_that_grows_without_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """3 KB of zeros can be gigabytes; the limits are lowered so that 4 MB are too many."""
+    path = tmp_path / "zeros.npz"
+    np.savez_compressed(path, x=np.zeros((1000, 64, 64), np.uint8), y=labels(1000))
+    assert len(load(path)) == 1000
+    monkeypatch.setattr(arrays, "LIMITS", Limits(ratio=200, ratio_from_bytes=2**20))
+    with pytest.raises(DataError) as error:
+        load(path)
+    assert f"zeros.npz looks like a decompression bomb: {path.stat().st_size:,} bytes grow" in str(
+        error.value
+    )
+    assert "Save it with numpy.savez, which does not compress, if you trust it." in str(error.value)

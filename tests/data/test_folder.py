@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tellapart.data import load, open_store
-from tellapart.data.folder import FolderSource, read_file
+from tellapart.data.folder import FolderSource
 from tellapart.errors import DataError, ImageError
-from tellapart.images import ImageSpec
+from tellapart.images import ImageSpec, read_file
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX file system")
 
@@ -143,7 +143,7 @@ def test_sample_is_limited(tmp_path: Path) -> None:
 
 def test_too_large_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "1.png").write_bytes(bytes(2**20 + 1))
-    monkeypatch.setattr("tellapart.data.folder.MAX_FILE_BYTES", 2**20)
+    monkeypatch.setenv("TELLAPART_MAX_FILE", str(2**20))
     source = FolderSource(tmp_path, ["1.png"], "key")
     with pytest.raises(ImageError, match=r"1\.png: the file is larger than 1 MiB"):
         source.read(0)

@@ -18,6 +18,7 @@ from tellapart.data.relabel import write_labels
 from tellapart.data.store import fingerprint, pixel_measure
 from tellapart.errors import DataError
 from tellapart.images import ImageSpec
+from tellapart.spreadsheet import quoted
 from tests.conftest import save_picture
 
 
@@ -157,7 +158,7 @@ def test_names_that_are_formulas_come_back_exactly(tmp_path: Path) -> None:
 @given(st.lists(st.text(min_size=1).filter(lambda text: text == text.strip()), max_size=5))
 def test_any_name_survives_the_file(names: list[str]) -> None:
     for text in names:
-        quoted = relabel._quoted(text)
-        assert quoted[0] not in "=+-@\t\r"
-        ((row),) = relabel._unquoted([relabel._Row(1, quoted, "x")])
+        cell = quoted(text)
+        assert cell[0] not in "=+-@\t\r"
+        ((row),) = relabel._unquoted([relabel._Row(1, cell, "x")])
         assert row.path == text

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tellapart.data.arrays import ArraySource
 from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset, Part
-from tellapart.data.split import Split, apportion, split, write_split_csv
+from tellapart.data.split import Split, apportion, read_split_rows, split, write_split_csv
 from tellapart.errors import DataError, TellapartError, UsageError
 
 
@@ -439,9 +439,13 @@ def test_split_csv(tmp_path: Path) -> None:
     with (tmp_path / "split.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.reader(stream))
     assert rows[0] == ["path", "label", "part"]
-    assert [row[0] for row in rows[1:]] == paths
-    assert {row[1] for row in rows[1:]} == {"a", "=b, c"}
-    part_of = {path: part for path, _, part in rows[1:]}
+    quoted = ["'=cmd.png", "'-2.png", "'@x.png", *paths[3:]]  # so that none is a formula
+    assert [row[0] for row in rows[1:]] == quoted
+    assert {row[1] for row in rows[1:]} == {"a", "'=b, c"}
+    read = read_split_rows(tmp_path / "split.csv")
+    assert [row.path for row in read] == paths
+    assert {row.label for row in read} == {"a", "=b, c"}
+    part_of = {row.path: row.part for row in read}
     for part in PARTS:
         assert [part_of[paths[index]] for index in parts.part(part)] == [part] * len(
             parts.part(part)

@@ -18,9 +18,9 @@ from tellapart.data import load, open_store
 from tellapart.data import sweep as sweep_module
 from tellapart.data.columns import open_column
 from tellapart.data.dataset import Dataset
-from tellapart.data.decoding import make_rows
 from tellapart.data.store import pixel_measure
 from tellapart.data.streaming import StreamedPixels
+from tellapart.decoding import make_rows
 from tellapart.errors import DataError
 from tellapart.images import ImageSpec, decode
 

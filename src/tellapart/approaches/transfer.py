@@ -24,8 +24,8 @@ from tellapart.data.columns import open_column
 from tellapart.data.dataset import Dataset
 from tellapart.data.measure import Measure
 from tellapart.data.split import Split
-from tellapart.data.store import pixel_maker
 from tellapart.data.streaming import PixelRows, StreamedPixels
+from tellapart.decoding import pixel_maker
 from tellapart.errors import ExportError
 from tellapart.evaluation.novelty import NoveltyModel, thin
 from tellapart.export.parity import TOLERANCE, sample_evenly

@@ -118,7 +118,9 @@ def predict(
     refuse_if_all_missing(paths)
 
     from tellapart.classifier import Classifier
+    from tellapart.decoding import start_ahead
 
+    start_ahead()  # it gets ready while the classifier does
     loaded = Classifier.load(classifier)
     if sets is not None:
         loaded.quantile(sets)  # one that it does not have shows now
@@ -134,7 +136,7 @@ def predict(
         ) as progress,
         _open_output(output) as stream,
     ):
-        tally = _Tally(loaded.predict_stream(found, batch_size=batch_size), progress)
+        tally = _Tally(loaded.predict_stream(found, batch_size=batch_size, isolated=True), progress)
         view = _View(min(top_k, len(loaded.class_names)), loaded, sets)
         _write(chosen, tally, stream, view)
     if not tally.count:
@@ -232,6 +234,7 @@ def _write(format_: Format, answers: _Tally, stream: TextIO, view: _View) -> Non
 
 def _write_csv(answers: Answers, stream: TextIO, view: _View) -> None:
     from tellapart.results import FailedPrediction
+    from tellapart.spreadsheet import quoted, quoted_row
 
     writer = csv.writer(stream, lineterminator="\n")
     further = [
@@ -245,15 +248,22 @@ def _write_csv(answers: Answers, stream: TextIO, view: _View) -> None:
     for answer in answers:
         if isinstance(answer, FailedPrediction):
             empty = [""] * (2 * view.top_k + len(trust) + len(sets))
-            writer.writerow([answer.source, *empty, answer.error])
+            writer.writerow([quoted(answer.source), *empty, quoted(answer.error)])
         else:
-            cells = [cell for name, p in answer.top(view.top_k) for cell in (name, f"{p:.6f}")]
+            cells = quoted_row([answer.source])
+            for name, p in answer.top(view.top_k):
+                cells += [quoted(name), f"{p:.6f}"]
             cells += ["true" if answer.unsure else "false", answer.unsure_because or ""]
             cells.append("" if answer.novelty is None else f"{answer.novelty:.3f}")
             # As JSON: a class name may hold any separator.
-            cells += [json.dumps(view.set_of(answer), ensure_ascii=False)] if sets else []
-            writer.writerow([answer.source, *cells, ""])
+            cells += [_json_cell(view.set_of(answer))] if sets else []
+            writer.writerow([*cells, ""])
         stream.flush()
+
+
+def _json_cell(names: list[str]) -> str:
+    """JSON without a semicolon, at which a spreadsheet might begin a new cell, and a formula."""
+    return json.dumps(names, ensure_ascii=False).replace(";", "\\u003b")
 
 
 def _write_json_lines(answers: Answers, stream: TextIO, view: _View) -> None:

@@ -32,7 +32,7 @@ from tellapart.data.listing import (
 from tellapart.data.sizes import Size, measure
 from tellapart.data.wording import printable
 from tellapart.errors import ArchiveError, DataError, ImageError
-from tellapart.images import MAX_FILE_BYTES
+from tellapart.images import refuse_large_file
 
 
 class ArchiveSource:
@@ -63,9 +63,7 @@ class ArchiveSource:
     def read(self, index: int) -> bytes:
         """Returns the content of a member; see `Source.read`."""
         name, size = self.members.names[index], self.members.sizes[index]
-        if size > MAX_FILE_BYTES:
-            limit = f"{MAX_FILE_BYTES // 2**20} MiB"
-            raise ImageError(printable(name), f"the file is larger than {limit}")
+        refuse_large_file(size, printable(name))
         try:
             content = self._read(name, size, self.members.offsets[index])
         except ArchiveError as error:

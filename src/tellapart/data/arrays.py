@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from tellapart.data.classes import check_names, check_number, normalised
 from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset, Part
+from tellapart.data.listing import LIMITS
 from tellapart.data.sizes import measure
 from tellapart.data.wording import count, listed
 from tellapart.errors import DataError
@@ -302,6 +303,7 @@ def _read_npz(path: Path) -> dict[str, Array]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+            _check_growth(path, archive)
             for info in archive.infolist():
                 if info.filename.removesuffix(".npy") in known:
                     with archive.open(info) as stream:
@@ -317,6 +319,16 @@ def _read_npz(path: Path) -> dict[str, Array]:
     except MemoryError as error:
         raise DataError(f"{path} does not fit into memory. Give a folder of pictures.") from error
     return loaded or dict.fromkeys(names, np.empty(0))
+
+
+def _check_growth(path: Path, archive: zipfile.ZipFile) -> None:
+    total, packed = sum(info.file_size for info in archive.infolist()), path.stat().st_size
+    if total > LIMITS.ratio_from_bytes and total > LIMITS.ratio * packed:
+        raise DataError(
+            f"{path} looks like a decompression bomb: {packed:,} bytes grow more than "
+            f"{LIMITS.ratio:g} times. Save it with numpy.savez, which does not compress, if you "
+            "trust it."
+        )
 
 
 def _check_header(path: Path, info: zipfile.ZipInfo, stream: IO[bytes]) -> None:

@@ -21,7 +21,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import secrets
 import shutil
 import time
@@ -35,6 +34,7 @@ from tellapart.data.wording import size
 from tellapart.errors import DataError, TellapartError, UsageError
 from tellapart.files import write_error, write_json
 from tellapart.folder_lock import is_locked, lock_folder
+from tellapart.limits import parse_amount
 
 VARIABLE = "TELLAPART_CACHE"
 """The environment variable that names the cache folder."""
@@ -106,10 +106,10 @@ def store_limit() -> int:
     """
     named = os.environ.get(LIMIT_VARIABLE)
     if named:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", named.strip(), re.IGNORECASE)
-        if match is None:
+        number = parse_amount(named)
+        if number is None:
             raise UsageError(f"{LIMIT_VARIABLE}={named}: expected a size such as 500MB or 20GB.")
-        return int(float(match[1]) * 1000 ** " kmgt".index(match[2].lower() or " "))
+        return number
     folder = cache_folder()
     while not folder.exists():
         folder = folder.parent

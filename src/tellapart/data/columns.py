@@ -26,11 +26,11 @@ from tellapart.data.cache import (
     read_index,
 )
 from tellapart.data.dataset import Dataset
-from tellapart.data.decoding import Maker
 from tellapart.data.kept_rows import KeptRows, read_rows
 from tellapart.data.measure import Measure, Rows
 from tellapart.data.sweep import DIGEST_BYTES, Chunk, sweep
 from tellapart.data.wording import bullets
+from tellapart.decoding import Maker
 from tellapart.errors import DataError, ImageError
 from tellapart.files import write_json
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ from tellapart.data.dataset import Dataset, Excluded
 from tellapart.data.layout import arrange, is_hidden
 from tellapart.data.sizes import measure
 from tellapart.data.wording import printable
-from tellapart.errors import DataError, ImageError
-from tellapart.images import EXTENSIONS, MAX_FILE_BYTES
+from tellapart.errors import DataError
+from tellapart.images import EXTENSIONS, read_file
 
 
 @dataclass(frozen=True)
@@ -75,26 +74,6 @@ def change_key(root: Path, names: Sequence[str], changes: Sequence[str]) -> str:
 def change_of(status: os.stat_result) -> str:
     """Returns what changes with a file's content: its size and times."""
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-
-
-def read_file(path: Path, name: str) -> bytes:
-    """Reads a regular file of at most `MAX_FILE_BYTES`.
-
-    Raises:
-        ImageError: it is something else, too large, or cannot be read.
-    """
-    # O_NONBLOCK: a pipe that waits under a picture's name must not stop us.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        with open(os.open(path, flags), "rb", buffering=0) as stream:  # noqa: PTH123
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ImageError(name, "is not a file")
-            if status.st_size > MAX_FILE_BYTES:
-                raise ImageError(name, f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
-            return stream.readall()
-    except OSError as error:
-        raise ImageError(name, _reason(error)) from error
 
 
 @dataclass

@@ -50,6 +50,9 @@ _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _BLOCK = tarfile.BLOCKSIZE
 _COPY_BYTES = 2**20
 
+MAX_HEADER_BYTES = 2**24
+"""A tar's header may say how long it is, and `tarfile` takes it into memory whole."""
+
 _UNSAFE = re.compile(r"^/|^[A-Za-z]:|(?:^|/)\.\.(?:/|$)|[\\\0]")
 """Absolute, with a drive letter, a `..` step, a backslash, or a NUL."""
 
@@ -125,7 +128,7 @@ def list_archive(path: Path, tar: IO[bytes] | None = None, limits: Limits = LIMI
     """
     try:
         listing = _list_tar(path, tar, limits) if tar else _list_zip(path, limits)
-    except DAMAGED as error:
+    except (*DAMAGED, OSError) as error:
         raise _damaged(path, error) from error
     _refuse(path, "have unsafe paths", [name for name in listing.names if _UNSAFE.search(name)])
     times = Counter(plain_name(name) for name in listing.names if not name.endswith("/"))
@@ -210,8 +213,11 @@ def _list_tar(path: Path, stream: IO[bytes], limits: Limits) -> Listing:
     listing = Listing("tar", names := [], sizes := [], offsets := [])
     special = []
     total = 0
-    with tarfile.open(fileobj=stream, mode="r:") as tar:
+    headers = cast("IO[bytes]", _Headers(stream))
+    with tarfile.open(fileobj=headers, mode="r:") as tar:
         while (member := tar.next()) is not None:
+            if member.size < 0:  # the next one would come before it
+                raise tarfile.ReadError(f"a member of {member.size:,} bytes")
             tar.members.clear()  # type: ignore[attr-defined]  # it keeps all: a kilobyte each
             if not (member.isdir() or (member.isreg() and not member.issparse())):
                 special.append(f"{member.name} ({_tar_type(member)})")
@@ -225,6 +231,19 @@ def _list_tar(path: Path, stream: IO[bytes], limits: Limits) -> Listing:
     _refuse(path, "are links, devices or the like", special)
     _check_end(path, stream, end)
     return listing
+
+
+class _Headers:
+    """What `tarfile` may see of a tar while it lists the members: their headers, bit by bit."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {size:,} bytes")
+        return self._stream.read(size)
 
 
 def _check_end(path: Path, stream: IO[bytes], end: int) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import PIL
 
 from tellapart.data.cache import FORMAT
-from tellapart.data.decoding import Maker
+from tellapart.decoding import Maker
 from tellapart.images import DECODING
 
 Rows = npt.NDArray[Any]

@@ -12,7 +12,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,13 +21,11 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.wording import SHOWN, bullets, count, listed
 from tellapart.errors import DataError, did_you_mean
 from tellapart.files import write_text
+from tellapart.spreadsheet import quoted_row, unquoted
 
 COLUMNS = ("path", "label", "suggested", "score")
 
 MAX_BYTES = 2**28
-
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""What a spreadsheet might run, with the apostrophes that keep it from doing so."""
 
 
 @dataclass(frozen=True)
@@ -90,22 +87,14 @@ def write_labels(path: Path, rows: Iterable[tuple[str, str, str, float]]) -> Non
     writer = csv.writer(text, lineterminator="\r\n")  # so that names with either are quoted
     writer.writerow(COLUMNS)
     for name, label, suggested, score in rows:
-        writer.writerow([*map(_quoted, (name, label, suggested)), f"{score:.3g}"])
+        writer.writerow([*quoted_row((name, label, suggested)), f"{score:.3g}"])
     write_text(path, text.getvalue())
 
 
-def _quoted(name: str) -> str:
-    return f"'{name}" if _FORMULA.match(name) else name
-
-
 def _unquoted(rows: Iterable[_Row]) -> Iterator[_Row]:
-    """Takes the apostrophe of `_quoted` away; nothing that is read is ever computed."""
+    """Takes the apostrophes away; nothing that is read is ever computed."""
     for row in rows:
-        path, label = (
-            cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
-            for cell in (row.path, row.label)
-        )
-        yield _Row(row.line, path, normalised(label.strip()))
+        yield _Row(row.line, unquoted(row.path), normalised(unquoted(row.label).strip()))
 
 
 def _problems(rows: Sequence[_Row], dataset: Dataset) -> Iterator[str]:

@@ -8,8 +8,10 @@ import numpy as np
 
 from tellapart.data.dataset import Source
 from tellapart.data.wording import bullets
+from tellapart.decoding import Maker, make_rows
+from tellapart.decoding.maker import Make, Rows
 from tellapart.errors import DataError, ImageError
-from tellapart.images import picture_size
+from tellapart.images import Raw, picture_size
 
 Size = tuple[int, int, int]
 """Height, width, channels."""
@@ -32,19 +34,19 @@ def measure(source: Source, paths: Sequence[str], location: str) -> tuple[Size, 
     """
     reasons: list[str] = []
     sizes: dict[int, Size] = {}
-    read = 0
     spread = np.unique(np.linspace(0, len(paths) - 1, SAMPLE).astype(int)).tolist()
     # In strides, so that wherever the sample ends it has seen the whole.
-    for index in (index for first in range(10) for index in spread[first::10]):
+    read = 0
+    for first in range(10):
         if read > SAMPLE_BYTES:
             break
-        read += _add_size(source, paths, index, sizes, reasons)
+        read += _add_sizes(source, paths, spread[first::10], sizes, reasons)
     if sizes:
         return tuple(sizes[index] for index in sorted(sizes))
-    for index in range(min(len(paths), TRIED)):
-        _add_size(source, paths, index, sizes, reasons)
+    for first in range(0, min(len(paths), TRIED), 10):
+        _add_sizes(source, paths, range(first, min(first + 10, len(paths))), sizes, reasons)
         if sizes:
-            return tuple(sizes.values())
+            return (sizes[min(sizes)],)
     tried = f"{len(paths):,}" if len(paths) <= TRIED else f"first {TRIED:,} and {SAMPLE} others"
     raise DataError(
         f"None of the {tried} pictures in {location} can be read:"
@@ -52,14 +54,50 @@ def measure(source: Source, paths: Sequence[str], location: str) -> tuple[Size, 
     )
 
 
-def _add_size(
-    source: Source, paths: Sequence[str], index: int, sizes: dict[int, Size], reasons: list[str]
+def _add_sizes(
+    source: Source,
+    paths: Sequence[str],
+    indices: Sequence[int],
+    sizes: dict[int, Size],
+    reasons: list[str],
 ) -> int:
-    """Adds the size of one picture, or the reason why it has none; returns the bytes read."""
-    try:
-        raw = source.read(index)
-        sizes[index] = picture_size(raw, paths[index])
-    except ImageError as error:
-        reasons.append(str(error))
-        return 0
-    return len(raw) if isinstance(raw, bytes) else 0
+    """Adds the sizes of some pictures, or the reasons why they have none.
+
+    Returns:
+        The bytes that were read; hardly more than `SAMPLE_BYTES`.
+    """
+    encoded: dict[int, bytes] = {}
+    read = 0
+    for index in indices:
+        if read > SAMPLE_BYTES:
+            break
+        try:
+            raw = source.read(index)
+            if isinstance(raw, bytes):
+                encoded[index] = raw
+                read += len(raw)
+            else:
+                sizes[index] = picture_size(raw, paths[index])
+        except ImageError as error:
+            reasons.append(str(error))
+    if encoded:
+        rows = make_rows(_MAKER, list(encoded.values()), [paths[index] for index in encoded])
+        for index, row in zip(encoded, rows, strict=True):
+            if isinstance(row, str):
+                reasons.append(f"{paths[index]}: {row}")
+            else:
+                height, width, channels = row.tolist()
+                sizes[index] = (height, width, channels)
+    return read
+
+
+def size_reader() -> Make:
+    """Returns what reads a header, for the decoding processes: headers can be as hostile."""
+
+    def read_size(raw: Raw, name: str) -> Rows:
+        return np.array(picture_size(raw, name), np.int64)
+
+    return read_size
+
+
+_MAKER = Maker(f"{__name__}:size_reader", {}, (3,), np.int64)

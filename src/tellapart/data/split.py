@@ -15,6 +15,7 @@ from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset, Part
 from tellapart.data.wording import SHOWN, bullets, count, listed
 from tellapart.errors import DataError, UsageError
 from tellapart.files import write_text
+from tellapart.spreadsheet import quoted_row, unquoted_row
 
 Indices = npt.NDArray[np.int64]
 """Sorted positions of pictures in a data set."""
@@ -146,7 +147,7 @@ def split(
 def write_split_csv(path: Path, dataset: Dataset, split: Split) -> None:
     """Writes the columns path, label and part, a row a picture, atomically.
 
-    Names are kept exactly, even where a spreadsheet would take one for a formula.
+    A name that a spreadsheet would take for a formula is quoted: see `spreadsheet`.
     """
     part_of = np.full(len(dataset), UNASSIGNED, dtype=np.int8)
     for number, part in enumerate(PARTS):
@@ -158,7 +159,7 @@ def write_split_csv(path: Path, dataset: Dataset, split: Split) -> None:
         dataset.paths, dataset.labels.tolist(), part_of.tolist(), strict=True
     ):
         if number != UNASSIGNED:
-            writer.writerow((name, dataset.class_names[label], PARTS[number]))
+            writer.writerow(quoted_row((name, dataset.class_names[label], PARTS[number])))
     write_text(path, text.getvalue())
 
 
@@ -185,7 +186,8 @@ def read_split_rows(path: Path) -> list[SplitRow]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             return [
-                SplitRow(row["path"], row["label"], row["part"]) for row in csv.DictReader(stream)
+                SplitRow(*unquoted_row((row["path"], row["label"], row["part"])))
+                for row in csv.DictReader(stream, restval="")
             ]
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a split: {error}") from error

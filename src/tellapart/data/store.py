@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +17,10 @@ import numpy.typing as npt
 from tellapart.data.classes import normalised
 from tellapart.data.columns import Column, open_column
 from tellapart.data.dataset import Dataset
-from tellapart.data.decoding import Maker
-from tellapart.data.decoding.maker import Make
 from tellapart.data.measure import Measure
 from tellapart.data.streaming import PixelRows, StreamedPixels
-from tellapart.images import ImageSpec, Pixels, Raw, decode
+from tellapart.decoding import pixel_maker
+from tellapart.images import ImageSpec
 
 __all__ = ["Store", "fingerprint", "open_store", "pixel_measure"]
 
@@ -106,26 +104,6 @@ def open_store(
 def pixel_measure(spec: ImageSpec) -> Measure:
     """What makes a picture's pixels."""
     return Measure("pixels", {"spec": spec.to_json()}, spec.shape, np.uint8, pixel_maker(spec))
-
-
-def pixel_maker(spec: ImageSpec) -> Maker:
-    """What makes the pixels, here or in a decoding process."""
-    arguments = {"spec": spec.to_json()}
-    return Maker(f"{__name__}:make_pixels", arguments, spec.shape, np.uint8)
-
-
-def make_pixels(spec: Any) -> Make:
-    """Returns `decode` for a spec as `ImageSpec.to_json` wrote it."""
-    known = ImageSpec.from_json(spec)
-
-    def pixels(raw: Raw, name: str) -> Pixels:
-        if isinstance(raw, np.ndarray) and raw.dtype == np.uint8:
-            shaped = raw if raw.ndim == 3 else raw[:, :, np.newaxis]
-            if shaped.shape == known.shape:
-                return shaped  # `decode` would change nothing
-        return decode(raw, known, name)
-
-    return pixels
 
 
 def fingerprint(dataset: Dataset, digests: npt.NDArray[np.uint8]) -> str:

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart.data.dataset import Dataset
-from tellapart.data.decoding import Maker, make_rows
-from tellapart.data.decoding.maker import Make, Rows
+from tellapart.decoding import Maker, make_rows
+from tellapart.decoding.maker import Make, Rows
 from tellapart.errors import ImageError
 from tellapart.images import Raw
 from tellapart.machine import usable_cores

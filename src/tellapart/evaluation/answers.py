@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tellapart.data.wording import bullets, count
 from tellapart.errors import RunError
 from tellapart.runs import PREDICTIONS_CSV, RunFolder
+from tellapart.spreadsheet import unquoted_row
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,9 +167,9 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, str]]:
     predicted: dict[str, str] = {}
     try:
         with file.open(encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(stream, strict=True):
-                actual[row["path"]] = row["actual"]
-                predicted[row["path"]] = row["predicted"]
+            for row in csv.DictReader(stream, restval="", strict=True):
+                path, own, said = unquoted_row((row["path"], row["actual"], row["predicted"]))
+                actual[path], predicted[path] = own, said
     except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
         raise RunError(
             f"{file} cannot be read ({type(error).__name__}: {error}). Expected a line for each "

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tellapart.evaluation.metrics import Labels, Probabilities, check_labels, check_probabilities
 from tellapart.files import atomic_path
+from tellapart.spreadsheet import quoted, quoted_row
 
 MAX_CLASS_COLUMNS = 100
 """With more classes than this the file would be mostly zeros: it has no column per class then."""
@@ -35,7 +36,8 @@ def prediction_rows(
 
     Yields:
         path, actual, predicted, correct (true or false), probability (of the predicted class, 6
-        significant digits) and, for at most MAX_CLASS_COLUMNS classes, `p(<class>)` of each.
+        significant digits) and, for at most MAX_CLASS_COLUMNS classes, `p(<class>)` of each. Names
+        are quoted where a spreadsheet would take them for formulas: see `spreadsheet`.
 
     Raises:
         ModelError: the probabilities do not fit the classes, or are none.
@@ -45,7 +47,7 @@ def prediction_rows(
     check_labels(labels, sources, count=len(probabilities), classes=len(class_names))
     detailed = len(class_names) <= MAX_CLASS_COLUMNS
     header = ["path", "actual", "predicted", "correct", "probability"]
-    yield [*header, *(f"p({name})" for name in class_names if detailed)]
+    yield [*header, *(quoted(f"p({name})") for name in class_names if detailed)]
     for start in range(0, len(labels), _CHUNK):
         rows = probabilities[start : start + _CHUNK]
         answers = zip(
@@ -57,9 +59,7 @@ def prediction_rows(
         )
         for source, actual, predicted, row in answers:
             yield [
-                source,
-                class_names[actual],
-                class_names[predicted],
+                *quoted_row((source, class_names[actual], class_names[predicted])),
                 "true" if actual == predicted else "false",
                 format(row[predicted], ".6g"),
                 *(format(p, ".6g") for p in row if detailed),

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tellapart.classifier import make_session
 from tellapart.errors import ExportError
 from tellapart.export.onnx import convert, serialize
 from tellapart.export.parity import TOLERANCE
 from tellapart.models.keras_words import first_sentence
+from tellapart.onnx_session import make_session
 
 PICTURES = 4
 """Made up, to compare the answers on."""

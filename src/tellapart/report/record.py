@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tellapart import runs
 from tellapart.data.dataset import PARTS
 from tellapart.runs import RunFolder
+from tellapart.spreadsheet import unquoted, unquoted_row
 from tellapart.training.records import read_results
 
 
@@ -150,8 +151,8 @@ class RunRecord:
         try:
             with path.open(encoding="utf-8", newline="") as stream:
                 lines = csv.reader(stream)
-                column = {heading: place for place, heading in enumerate(next(lines))}
-                rows = list(lines)
+                column = {name: place for place, name in enumerate(unquoted_row(next(lines)))}
+                rows = [unquoted_row(line) for line in lines]
             path_, actual, said, top = (
                 column[name] for name in ("path", "actual", "predicted", "probability")
             )
@@ -181,7 +182,7 @@ class RunRecord:
         try:
             with path.open(encoding="utf-8", newline="") as stream:
                 for row in csv.DictReader(stream):
-                    counts[places[row["label"]], parts[row["part"]]] += 1
+                    counts[places[unquoted(row["label"])], parts[row["part"]]] += 1
         except (OSError, ValueError, KeyError, csv.Error) as error:
             raise AbsentError(f"{runs.SPLIT_CSV} is damaged ({error!r}).") from error
         return counts

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tellapart.data.decoding import Maker
-from tellapart.data.decoding.maker import Make
 from tellapart.data.measure import Measure
+from tellapart.decoding import Maker
+from tellapart.decoding.maker import Make
 from tellapart.images import (
     DECODING,
     FORMATS,

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart.bundle import parse_bundle, read_file
-from tellapart.classifier import Classifier, make_session
+from tellapart.classifier import Classifier
 from tellapart.explanation.heatmaps.class_activation import Sight
 from tellapart.explanation.heatmaps.grids import Floats
 from tellapart.images import Pixels
+from tellapart.onnx_session import make_session
 
 BATCH_SIZE = 32
 

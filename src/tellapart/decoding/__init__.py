@@ -5,7 +5,8 @@ turns at it; processes do not. And a decoder that crashes or hangs takes its pro
 not the run: the picture is named, the others go on.
 """
 
-from tellapart.data.decoding.maker import Maker
-from tellapart.data.decoding.pool import make_rows
+from tellapart.decoding.maker import Maker
+from tellapart.decoding.pixels import decode_apart, pixel_maker
+from tellapart.decoding.pool import make_rows, start_ahead
 
-__all__ = ["Maker", "make_rows"]
+__all__ = ["Maker", "decode_apart", "make_rows", "pixel_maker", "start_ahead"]

@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.data.decoding import Maker, make_rows, pool
-from tellapart.data.store import pixel_maker
+from tellapart.decoding import Maker, make_rows, pixel_maker, pool
 from tellapart.errors import ImageError, TellapartError
 from tellapart.images import ImageSpec, Raw, decode
 from tests.data.audit.pictures import jpeg, photo
@@ -49,14 +48,15 @@ def fragile() -> object:
     return make
 
 
-FRAGILE = Maker("tests.data.decoding.test_pool:fragile", {}, (2,), np.int64)
+FRAGILE = Maker("tests.decoding.test_pool:fragile", {}, (2,), np.int64)
 
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The processes find this file, and none is left of it."""
     pool.end_idle()
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    root = Path(__file__).parents[2]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), str(root / "src")]))
     yield
     pool.end_idle()
 
@@ -88,9 +88,10 @@ def test_a_crash_costs_one_picture() -> None:
 
 
 def test_a_hang_costs_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "SECONDS_A_PICTURE", 1.0)
+    monkeypatch.setenv("TELLAPART_DECODE_SECONDS", "1")
     rows = make_rows(FRAGILE, [b"1", b"22", b"333"], ["one", "hang", "three"])
-    assert lengths(list(rows)) == [1, "takes more than 60 seconds to decode", 3]
+    reason = "takes more than 1 seconds to decode (TELLAPART_DECODE_SECONDS raises it)"
+    assert lengths(list(rows)) == [1, reason, 3]
 
 
 def test_a_process_that_is_killed_once_costs_nothing(tmp_path: Path) -> None:
@@ -159,8 +160,8 @@ def test_processes_end_with_their_parent(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9), "red").save(tmp_path / "red.png")
     program = """
 import os, sys
-from tellapart.data.decoding import make_rows, pool
-from tellapart.data.store import pixel_maker
+from tellapart.decoding import make_rows, pool
+from tellapart.decoding import pixel_maker
 from tellapart.images import ImageSpec
 make_rows(pixel_maker(ImageSpec(8, 6)), [open(sys.argv[1], "rb").read()], ["x"])
 print(pool._idle[0]._process.pid, flush=True)

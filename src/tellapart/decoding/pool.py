@@ -14,19 +14,17 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from tellapart.data.decoding.frames import read_frame, write_frame
-from tellapart.data.decoding.maker import Maker, Rows
+from tellapart.decoding.frames import read_frame, write_frame
+from tellapart.decoding.maker import Maker, Rows
 from tellapart.errors import TellapartError
-
-SECONDS_A_PICTURE = 60.0
-"""A decoder that takes longer hangs: the largest pictures that are accepted take a few seconds."""
+from tellapart.limits import DECODE_SECONDS, LIMITS
 
 CRASHED = "makes the decoder crash"
-HANGS = f"takes more than {SECONDS_A_PICTURE:.0f} seconds to decode"
+HANGS = f"takes more than {{}} seconds to decode ({DECODE_SECONDS.variable} raises it)"
+"""The largest pictures that are accepted take a few seconds."""
 
 _START = (
-    "import sys; sys.path.append(sys.argv[1]); "
-    "from tellapart.data.decoding.worker import main; main()"
+    "import sys; sys.path.append(sys.argv[1]); from tellapart.decoding.worker import main; main()"
 )
 
 
@@ -59,12 +57,12 @@ def make_rows(maker: Maker, raws: Sequence[bytes], names: Sequence[str]) -> list
 
 
 def _try_twice(maker: Maker, raw: bytes, name: str) -> Rows | str | None:
-    """The first time, the machine may have been asleep or short of memory."""
+    """The first time, the machine may have been short of memory; a hang is not waited for again."""
     for last in (False, True):
         try:
             return _ask(maker, [raw], [name])[0]
         except _LostError as lost:
-            if last:
+            if last or lost.reason != CRASHED:
                 return lost.reason
     raise AssertionError("unreachable")
 
@@ -98,6 +96,7 @@ def _ask(
         process = _Decoder()
     answered = False
     try:
+        process.wait_until_ready()
         rows = process.ask(maker, raws, names, alone=alone)
         answered = True
         return rows
@@ -112,8 +111,11 @@ class _Decoder:
     """One decoding process."""
 
     def __init__(self) -> None:
+        for limit in LIMITS:  # one that cannot be read is said here, before it stops work there
+            _ = limit.value
         self._timed_out = False
-        root = str(Path(__file__).parents[3])
+        self._ready = False
+        root = str(Path(__file__).parents[2])
         # -P: a numpy.py in the user's folder is not ours to run. One BLAS thread: none is needed.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, root],
@@ -124,6 +126,15 @@ class _Decoder:
         )
         self._to = cast("IO[bytes]", self._process.stdin)
         self._from = cast("IO[bytes]", self._process.stdout)
+
+    def wait_until_ready(self) -> None:
+        """Returns when it can be asked.
+
+        Raises:
+            TellapartError: it did not come to that.
+        """
+        if self._ready:
+            return
         try:
             read_frame(self._from)
         except EOFError:
@@ -133,6 +144,7 @@ class _Decoder:
                 f"A process that decodes pictures ended with {code} as it started. Is there "
                 "enough memory, and may this user start more processes?"
             ) from None
+        self._ready = True
 
     def ask(
         self, maker: Maker, raws: Sequence[bytes], names: Sequence[str], *, alone: bool
@@ -146,14 +158,15 @@ class _Decoder:
             "alone": alone,
         }
         # One picture's time for all: it is there for the one that hangs, and most take no time.
-        watch = threading.Timer(SECONDS_A_PICTURE, self._give_up)
+        seconds = DECODE_SECONDS.value
+        watch = threading.Timer(seconds, self._give_up)
         watch.daemon = True
         watch.start()
         try:
             write_frame(self._to, head, raws)
             answer, content = read_frame(self._from)
         except (EOFError, OSError):
-            raise _LostError(HANGS if self._timed_out else CRASHED) from None
+            raise _LostError(HANGS.format(seconds) if self._timed_out else CRASHED) from None
         finally:
             watch.cancel()
         return _rows(answer, content, maker, len(raws))
@@ -185,6 +198,12 @@ _idle: list[_Decoder] = []
 """Appending to a list and taking from it are atomic."""
 
 _one_large_at_a_time = threading.Lock()
+
+
+def start_ahead() -> None:
+    """Starts a process that will be needed soon, and does not wait for it."""
+    if not _idle:
+        _idle.append(_Decoder())
 
 
 def end_idle() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tellapart.data.decoding.frames import read_frame, write_frame
-from tellapart.data.decoding.maker import Make, Maker
+from tellapart.decoding.frames import read_frame, write_frame
+from tellapart.decoding.maker import Make, Maker
 from tellapart.errors import ImageError
 from tellapart.images import LargeImageError, refusing_large
 
