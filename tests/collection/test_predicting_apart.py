@@ -13,10 +13,9 @@ import pytest
 from PIL import Image
 
 import tellapart as ta
-from tellapart.collection import decoding
-from tellapart.collection.decoding import decode_apart
-from tellapart.data.decoding import Maker, pool
-from tellapart.data.decoding.maker import Make
+from tellapart.collection.predicting import decode as decode_apart
+from tellapart.decoding import Maker, pixels, pool
+from tellapart.decoding.maker import Make
 from tellapart.errors import ImageError
 from tellapart.images import ImageSpec, Pixels, Raw, decode
 from tests.tiny_classifier import PURE, save_classifier
@@ -30,9 +29,9 @@ def test_the_same_pixels(tmp_path: Path, mode: str, channels: int, resize: Any) 
     path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
     Image.fromarray(noise).convert(mode).save(path)
     spec = ImageSpec(24, 20, channels, resize)
-    pixels = decode_apart(path.read_bytes(), spec, "a")
-    np.testing.assert_array_equal(pixels, decode(path, spec))
-    np.testing.assert_array_equal(decode(pixels, spec), pixels, "and decoding those changes none")
+    row = decode_apart(path.read_bytes(), spec, "a")
+    np.testing.assert_array_equal(row, decode(path, spec))
+    np.testing.assert_array_equal(decode(row, spec), row, "and decoding those changes none")
 
 
 def test_a_picture_that_cannot_be_decoded() -> None:
@@ -79,7 +78,7 @@ def test_a_picture_with_which_the_decoder_crashes_stays(
 ) -> None:
     pool.end_idle()  # new processes find this file
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]), prepend=os.pathsep)
-    monkeypatch.setattr(decoding, "pixel_maker", fragile_maker)
+    monkeypatch.setattr(pixels, "pixel_maker", fragile_maker)
     save_classifier(tmp_path / "classifier.onnx")
     photos = tmp_path / "photos"
     photos.mkdir()

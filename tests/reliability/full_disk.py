@@ -73,7 +73,7 @@ def disturb(
         with small_disk(folder / f"case-{number}") as disk:
             run = disk / "run"
             training = begin(folder, recipe, str(run), every=0.2)
-            wait_for(lambda run=run: (run / "run.json").exists(), training)  # type: ignore[misc]
+            wait_for(lambda run=run: (run / "run.json").exists(), training)
             time.sleep(chance.uniform(0, seconds * 0.75))
             how, said = _break(training, disk, fault)
             ended[how] += 1

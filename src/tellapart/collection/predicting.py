@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tellapart.collection.content import digest_bytes, open_quietly
-from tellapart.collection.decoding import decode_apart
 from tellapart.collection.journal import Entry, Journal
-from tellapart.images import MAX_FILE_BYTES, ImageSpec, Raw
+from tellapart.decoding import decode_apart
+from tellapart.errors import ImageError
+from tellapart.images import ImageSpec, Pixels, Raw
+from tellapart.limits import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
     from tellapart.results import FailedPrediction, Prediction
@@ -87,13 +89,35 @@ def _read(path: Path, number: int, digests: dict[int, bytes], spec: ImageSpec | 
     """
     try:
         with open_quietly(path) as stream:
-            if os.fstat(stream.fileno()).st_size > MAX_FILE_BYTES:
+            if os.fstat(stream.fileno()).st_size > MAX_FILE_BYTES.value:
                 return path
             content = stream.read()
     except OSError:
         return path
     digests[number] = digest_bytes(content)
-    return content if spec is None else decode_apart(content, spec, str(path))
+    return content if spec is None else decode(content, spec, str(path))
+
+
+def decode(content: bytes, spec: ImageSpec, name: str) -> Pixels:
+    """Decodes one picture in another process, so that one that crashes a decoder costs itself.
+
+    Else a sort would be killed by such a picture, and killed again each time that it goes on.
+
+    Args:
+        content: of its file.
+        spec: what to make of it.
+        name: what errors call it.
+
+    Returns:
+        `spec.shape` uint8, just as `images.decode`.
+
+    Raises:
+        ImageError: see `images.decode`; or the decoder crashes or hangs.
+    """
+    (row,) = decode_apart([content], [name], spec)
+    if isinstance(row, str):
+        raise ImageError(name, row)
+    return row
 
 
 def _write(journal: Journal, rows: list[tuple[object, ...]]) -> None:
