@@ -215,6 +215,7 @@ def test_table_of_run_folder_is_complete() -> None:
         runs.TRACES,
         runs.EXPLANATIONS,
         runs.CLASSIFIER_INT8,
+        runs.CHECKPOINTS,
     }
     named = {
         value

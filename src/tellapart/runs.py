@@ -31,7 +31,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -74,9 +74,15 @@ TRIES, SECONDS_BETWEEN_TRIES = 5, 0.02
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run's folder. Paths in it come from the constants of this module."""
+    """A run's folder. Paths in it come from the constants of this module.
+
+    Attributes:
+        path: of the folder.
+        made_parent: whether the folder around it was made for it.
+    """
 
     path: Path
+    made_parent: bool = field(default=False, repr=False, compare=False)
 
     @classmethod
     def create(
@@ -95,8 +101,9 @@ class RunFolder:
                 check_free(out)
                 out.mkdir(parents=True, exist_ok=True)
                 return cls(out)
+            made_parent = not parent.exists()
             parent.mkdir(parents=True, exist_ok=True)
-            return cls(_make_next(parent, _slug(name)))
+            return cls(_make_next(parent, _slug(name)), made_parent)
         except OSError as error:
             raise write_error(out or parent, error) from error
 
@@ -136,6 +143,8 @@ class RunFolder:
         """Takes the folder back where nothing could be written into it."""
         with contextlib.suppress(OSError):
             self.path.rmdir()
+            if self.made_parent:
+                self.path.parent.rmdir()
 
     def file(self, name: str) -> Path:
         """The path of a file of the run; its folder is made if need be."""
