@@ -29,7 +29,12 @@ class Stub:
         self.asked: list[str] = []
 
     def predict_stream(
-        self, pictures: Iterable[tuple[str, Callable[[], Raw]]], /, *, batch_size: int = 32
+        self,
+        pictures: Iterable[tuple[str, Callable[[], Raw]]],
+        /,
+        *,
+        batch_size: int = 32,
+        isolated: bool = False,
     ) -> Iterator[Prediction | FailedPrediction]:
         """Answers for each picture, in their order."""
         for name, read in pictures:

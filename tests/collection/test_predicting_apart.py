@@ -13,30 +13,10 @@ import pytest
 from PIL import Image
 
 import tellapart as ta
-from tellapart.collection.predicting import decode as decode_apart
 from tellapart.decoding import Maker, pixels, pool
 from tellapart.decoding.maker import Make
-from tellapart.errors import ImageError
 from tellapart.images import ImageSpec, Pixels, Raw, decode
 from tests.tiny_classifier import PURE, save_classifier
-
-
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "CMYK"])
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("resize", ["crop", "pad", "squash"])
-def test_the_same_pixels(tmp_path: Path, mode: str, channels: int, resize: Any) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
-    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
-    Image.fromarray(noise).convert(mode).save(path)
-    spec = ImageSpec(24, 20, channels, resize)
-    row = decode_apart(path.read_bytes(), spec, "a")
-    np.testing.assert_array_equal(row, decode(path, spec))
-    np.testing.assert_array_equal(decode(row, spec), row, "and decoding those changes none")
-
-
-def test_a_picture_that_cannot_be_decoded() -> None:
-    with pytest.raises(ImageError, match="a.jpg: the file is empty"):
-        decode_apart(b"", ImageSpec(8, 8), "a.jpg")
 
 
 @pytest.mark.skipif(not hasattr(os, "O_NOATIME"), reason="access times are left alone on Linux")

@@ -11,13 +11,11 @@ never disturbed.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import random
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -32,6 +30,7 @@ from tests.reliability.trainings import (
     go_on,
     must_end,
     read_info,
+    try_recipes,
     wait_for,
 )
 
@@ -142,23 +141,7 @@ def _mended(folder: Path, run: Path, name: str) -> list[str]:
 
 def main() -> None:
     """Prints a line a recipe; exits with 1 on any failure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=30, help="trainings, in all")
-    parser.add_argument("--recipe", choices=DISTURBED_RECIPES, help="only that one")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    options = parser.parse_args()
-    recipes = [options.recipe] if options.recipe else list(DISTURBED_RECIPES)
-    failed = 0
-    for number, recipe in enumerate(recipes):
-        share = options.count // len(recipes) + (number < options.count % len(recipes))
-        with tempfile.TemporaryDirectory() as folder:
-            ended, problems = disturb(Path(folder), recipe, share, seed=options.seed)
-        how = ", ".join(f"{count} {words}" for words, count in sorted(ended.items()))
-        print(f"{recipe:10} {share} broken disks ({how}): {len(problems)} problems", flush=True)
-        for problem in problems:
-            print(f"  {problem}")
-        failed += len(problems)
-    sys.exit(1 if failed else 0)
+    try_recipes(__doc__, disturb, DISTURBED_RECIPES, count=30, what="broken disks")
 
 
 if __name__ == "__main__":

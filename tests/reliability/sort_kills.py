@@ -52,7 +52,12 @@ class ByTheBytes:
     path = Path(__file__)
 
     def predict_stream(
-        self, pictures: Iterable[tuple[str, Callable[[], Raw]]], /, *, batch_size: int = 32
+        self,
+        pictures: Iterable[tuple[str, Callable[[], Raw]]],
+        /,
+        *,
+        batch_size: int = 32,
+        isolated: bool = False,
     ) -> Iterator[Prediction | FailedPrediction]:
         for name, read in pictures:
             content = read()

@@ -10,11 +10,9 @@ others while it trains. Before every second resume of a transfer, the kept featu
 
 from __future__ import annotations
 
-import argparse
 import random
 import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -30,6 +28,7 @@ from tests.reliability.trainings import (
     go_on,
     must_end,
     read_info,
+    try_recipes,
     wait_for,
 )
 
@@ -146,23 +145,7 @@ def _check_folder(run: Path, before: tuple[int, int]) -> tuple[tuple[int, int], 
 
 def main() -> None:
     """Prints a line a recipe; exits with 1 on any failure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=100, help="kills, in all")
-    parser.add_argument("--recipe", choices=KILLED_RECIPES, help="only that one")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    options = parser.parse_args()
-    recipes = [options.recipe] if options.recipe else list(KILLED_RECIPES)
-    failed = 0
-    for number, recipe in enumerate(recipes):
-        share = options.count // len(recipes) + (number < options.count % len(recipes))
-        with tempfile.TemporaryDirectory() as folder:
-            hit, problems = kill_and_resume(Path(folder), recipe, share, seed=options.seed)
-        where = ", ".join(f"{count} {place}" for place, count in sorted(hit.items()))
-        print(f"{recipe:10} {hit.total()} kills ({where}): {len(problems)} problems", flush=True)
-        for problem in problems:
-            print(f"  {problem}")
-        failed += len(problems)
-    sys.exit(1 if failed else 0)
+    try_recipes(__doc__, kill_and_resume, KILLED_RECIPES, count=100, what="kills")
 
 
 if __name__ == "__main__":

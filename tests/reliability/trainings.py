@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
@@ -9,9 +10,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +203,38 @@ def _epochs(path: Path) -> list[dict[str, Any]]:
         if event["event"] in ("RunStarted", "EpochEnded", "HeadFitted", "RunFinished")
         for event in [{k: v for k, v in event.items() if k != "path"}]
     ]
+
+
+def try_recipes(
+    about: str | None,
+    one: Callable[..., tuple[Counter[str], list[str]]],
+    recipes: Sequence[str],
+    *,
+    count: int,
+    what: str,
+) -> None:
+    """The script of a row: shares `count` among the recipes, prints a line for each, and exits.
+
+    Args:
+        about: the script's own words.
+        one: takes a folder, a recipe, how many, and a seed; returns outcomes and problems.
+        recipes: their names.
+        count: in all, unless asked otherwise.
+        what: is counted.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--count", type=int, default=count, help=f"{what}, in all")
+    parser.add_argument("--recipe", choices=recipes, help="only that one")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    options = parser.parse_args()
+    chosen = [options.recipe] if options.recipe else list(recipes)
+    failed = 0
+    for number, recipe in enumerate(chosen):
+        share = options.count // len(chosen) + (number < options.count % len(chosen))
+        with tempfile.TemporaryDirectory() as folder:
+            found, problems = one(Path(folder), recipe, share, seed=options.seed)
+        how = ", ".join(f"{times} {words}" for words, times in sorted(found.items()))
+        line = f"{recipe:10} {found.total()} {what} ({how}): {len(problems)} problems"
+        print("\n  ".join([line, *problems]), flush=True)
+        failed += len(problems)
+    sys.exit(1 if failed else 0)

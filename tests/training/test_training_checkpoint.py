@@ -237,3 +237,20 @@ def test_the_head_is_json(tmp_path: Path) -> None:
         head = json.loads(np.lib.format.read_array(stream, allow_pickle=False).tobytes())
     assert head["format_version"] == 1
     assert head["arrays"]["variables"][0] == {"shape": [2, 3], "dtype": "float32"}
+
+
+def test_short_of_memory_is_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a whole checkpoint would be removed."""
+    path = written(tmp_path)
+
+    def fail(*_: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "_understand", fail)
+        with pytest.raises(RunError, match="000001.npz cannot be read: there is not enough memory"):
+            Checkpoints(tmp_path)
+    assert path.exists()
+    newest = Checkpoints(tmp_path).newest
+    assert newest is not None
+    assert newest.step == 40

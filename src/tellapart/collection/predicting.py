@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tellapart.collection.content import digest_bytes, open_quietly
 from tellapart.collection.journal import Entry, Journal
-from tellapart.decoding import decode_apart
-from tellapart.errors import ImageError
-from tellapart.images import ImageSpec, Pixels, Raw
+from tellapart.images import Raw
 from tellapart.limits import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
@@ -24,16 +22,18 @@ COMMIT_EVERY = 500
 
 
 class Predictor(Protocol):
-    """What sorts: a `Classifier`, or anything that answers like one.
-
-    Where it has an `image_spec`, pictures come to it decoded; else as the content of their files.
-    """
+    """What sorts: a `Classifier`, or anything that answers like one."""
 
     class_names: tuple[str, ...]
     path: Path
 
     def predict_stream(
-        self, pictures: Iterable[tuple[str, Callable[[], Raw]]], /, *, batch_size: int = 32
+        self,
+        pictures: Iterable[tuple[str, Callable[[], Raw]]],
+        /,
+        *,
+        batch_size: int = 32,
+        isolated: bool = False,
     ) -> Iterator[Prediction | FailedPrediction]:
         """Answers for each picture, a name and a function that reads it, in their order."""
 
@@ -47,14 +47,15 @@ def predict(
 ) -> None:
     """Predicts the pictures that have no answer yet.
 
-    A picture is read once: its digest is that of the very bytes that were predicted.
+    A picture is read once: its digest is that of the very bytes that were predicted. It is decoded
+    in another process: else a sort would be killed by a picture that makes the decoder crash, and
+    killed again each time that it goes on.
     """
     from tellapart.results import FailedPrediction
 
     total = journal.count("listed", "predicted", "unreadable", pictures=True)
     done = total - journal.count("listed", pictures=True)
     columns = {name: place for place, name in enumerate(predictor.class_names)}
-    spec: ImageSpec | None = getattr(predictor, "image_spec", None)
     digests: dict[int, bytes] = {}
     entries: deque[Entry] = deque()  # as far as they are on their way: two batches at most
 
@@ -63,10 +64,11 @@ def predict(
             if entry.is_picture:
                 entries.append(entry)
                 path = journal.source(entry)
-                yield str(path), partial(_read, path, entry.id, digests, spec)
+                yield str(path), partial(_read, path, entry.id, digests)
 
     rows: list[tuple[object, ...]] = []
-    for answer in predictor.predict_stream(pictures(), batch_size=batch_size):
+    answers = predictor.predict_stream(pictures(), batch_size=batch_size, isolated=True)
+    for answer in answers:
         entry = entries.popleft()
         digest = digests.pop(entry.id, None)
         if isinstance(answer, FailedPrediction):
@@ -82,8 +84,8 @@ def predict(
     _write(journal, rows)
 
 
-def _read(path: Path, number: int, digests: dict[int, bytes], spec: ImageSpec | None) -> Raw:
-    """Returns a picture's pixels or content, and keeps its digest.
+def _read(path: Path, number: int, digests: dict[int, bytes]) -> Raw:
+    """Returns a picture's content, and keeps its digest.
 
     Where it cannot be read, returns its path, which tells the classifier what ails it.
     """
@@ -95,29 +97,7 @@ def _read(path: Path, number: int, digests: dict[int, bytes], spec: ImageSpec | 
     except OSError:
         return path
     digests[number] = digest_bytes(content)
-    return content if spec is None else decode(content, spec, str(path))
-
-
-def decode(content: bytes, spec: ImageSpec, name: str) -> Pixels:
-    """Decodes one picture in another process, so that one that crashes a decoder costs itself.
-
-    Else a sort would be killed by such a picture, and killed again each time that it goes on.
-
-    Args:
-        content: of its file.
-        spec: what to make of it.
-        name: what errors call it.
-
-    Returns:
-        `spec.shape` uint8, just as `images.decode`.
-
-    Raises:
-        ImageError: see `images.decode`; or the decoder crashes or hangs.
-    """
-    (row,) = decode_apart([content], [name], spec)
-    if isinstance(row, str):
-        raise ImageError(name, row)
-    return row
+    return content
 
 
 def _write(journal: Journal, rows: list[tuple[object, ...]]) -> None:

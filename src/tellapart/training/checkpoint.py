@@ -112,9 +112,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
         return _understand(members, path)
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except MemoryError as error:  # the file may be as it should
+        raise RunError(f"{path} cannot be read: there is not enough memory.") from error
     except (
         ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError,
-        RecursionError, MemoryError, NotImplementedError, zipfile.BadZipFile,
+        RecursionError, NotImplementedError, zipfile.BadZipFile,
     ) as error:  # fmt: skip
         reason = str(error).strip("'.")
         raise DamagedCheckpointError(f"{path} is no whole checkpoint: {reason}.") from error
