@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -32,17 +32,13 @@ from tellapart.data.split import Split, split
 from tellapart.data.store import Store, fingerprint, open_store, pixel_measure
 from tellapart.data.wording import SHOWN, count, size
 from tellapart.errors import TellapartError
-from tellapart.export.trial import try_export
 from tellapart.images import Interpolation, Resize
 from tellapart.models import registry
-from tellapart.models.backbones import Backbone, get_backbone
+from tellapart.models.backbones import Backbone
 from tellapart.models.backend import (
-    begin_importing_keras,
-    check_transfer_backend,
     import_keras,
 )
-from tellapart.models.classic import CLASSIC, check_classic
-from tellapart.models.fast import FAST, check_fast
+from tellapart.planning import Plan, decodes_as_it_looks, make_plan
 from tellapart.resumption import Request, Resumption
 from tellapart.runs import RunFolder, check_free
 from tellapart.session import Broadcast, DataFacts, Run, Session, how_to_go_on
@@ -53,13 +49,8 @@ from tellapart.training.events import (
     Observer,
     Progressed,
 )
-from tellapart.training.fast_recipe import choose_fast_recipe, wants_fast
-from tellapart.training.recipe import CONV_MUON, Loss, Recipe, Schedule, choose_recipe
+from tellapart.training.recipe import Loss, Schedule
 from tellapart.training.stopping import Stopped, Stopping
-from tellapart.training.transfer_recipe import choose_transfer_recipe, wants_transfer
-
-SMALL_SIDE = 96
-"""Of pictures up to so many pixels a side, the first look decodes all of them that there is."""
 
 
 class RecipeOptions(TypedDict, total=False):
@@ -206,7 +197,7 @@ def _run(
         if request.labels is not None:
             dataset = relabel(dataset, request.labels)
         options = {**request.options, "budget_seconds": request.budget_seconds}
-        plan = _plan(dataset, request.recipe, request.model, request.backend, options)
+        plan = make_plan(dataset, request.recipe, request.model, request.backend, options)
         known = resumption is not None and resumption.had_begun  # and was told then
         for note in () if known else (*dataset.notes, *plan.notes):
             emit(Noted(note))
@@ -354,78 +345,6 @@ def _asked(options: Mapping[str, Any], **others: Any) -> dict[str, Any]:
     return {name: value for name, value in {**others, **options}.items() if value is not None}
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What was decided before a single picture is decoded.
-
-    Attributes:
-        recipe: what decides the run.
-        build: makes the network to train from scratch; None: one is transferred.
-        backbone: the pretrained network to transfer, or None.
-        notes: what the user should know.
-    """
-
-    recipe: Recipe
-    notes: tuple[str, ...]
-    build: Callable[[], registry.Network] | None = None
-    backbone: Backbone | None = None
-
-
-def _plan(
-    dataset: Dataset,
-    recipe_name: str,
-    model: registry.Model | None,
-    backend: str | None,
-    options: Mapping[str, Any],
-) -> Plan:
-    named = None if model is None else registry.describe(model)
-    if wants_transfer(dataset, recipe_name, named):
-        check_transfer_backend(backend)
-        recipe, why = choose_transfer_recipe(
-            dataset, recipe_name, options={**options, "model": named}
-        )
-        backbone = get_backbone(recipe.model, weights=recipe.weights)
-        backbone.onnx(recipe.image_size)  # weights that are missing show now; it is kept
-        return Plan(recipe, (why,), backbone=backbone)
-    # With a budget, decoding may be timed next, and nothing else may take the cores meanwhile.
-    named_ours = model is None or named in (*CLASSIC, FAST)
-    untimed = options.get("budget_seconds") is None or _decodes_as_it_looks(dataset)
-    if named_ours and untimed:
-        begin_importing_keras(backend)
-    else:
-        import_keras(backend)
-    resolved = registry.resolve(model) if model is not None else None
-    options = {**options, "model": named}
-    if wants_fast(dataset, recipe_name, named, options.get("budget_seconds")):
-        recipe, why = choose_fast_recipe(dataset, recipe_name, options=options)
-    else:
-        shape = None if resolved is None else registry.fixed_input_shape(resolved)
-        recipe, why = choose_recipe(dataset, recipe_name, input_shape=shape, options=options)
-    build = partial(_build, recipe, resolved, len(dataset.class_names))
-    if recipe.model in (*CLASSIC, FAST) and recipe.optimizer in ("adam", CONV_MUON):
-        check = check_fast if recipe.model == FAST else partial(check_classic, recipe.model)
-        check(recipe.image_spec.shape)
-        return Plan(recipe, (why,), build=build)  # once Keras is there
-    network = build()  # what is wrong with it shows now
-    if callable(resolved):
-        try_export(network.model)
-    return Plan(recipe, (why, *network.notes), build=lambda: network)
-
-
-def _build(recipe: Recipe, resolved: Any, classes: int) -> registry.Network:
-    from tellapart.training.trainer import make_optimizer, set_seed
-
-    make_optimizer(recipe)  # an unknown one shows now
-    set_seed(recipe.seed)
-    return registry.build(
-        recipe.model if resolved is None else resolved,
-        recipe.image_spec.shape,
-        classes,
-        rescale=recipe.rescale,
-        seed=recipe.seed,
-    )
-
-
 def _look_and_decode(dataset: Dataset, plan: Plan, emit: Observer) -> bool:
     """Reads pictures that are all new once, for the audit and for the network; or does nothing.
 
@@ -434,7 +353,7 @@ def _look_and_decode(dataset: Dataset, plan: Plan, emit: Observer) -> bool:
     spec = plan.recipe.image_spec
     measure = pixel_measure(spec)
     fits = measure.row_bytes * len(dataset) <= store_limit()
-    untimed = plan.recipe.budget_seconds is None or _decodes_as_it_looks(dataset)
+    untimed = plan.recipe.budget_seconds is None or decodes_as_it_looks(dataset)
     if plan.backbone is not None or not untimed or not fits:
         return False
     return make_together(
@@ -443,11 +362,6 @@ def _look_and_decode(dataset: Dataset, plan: Plan, emit: Observer) -> bool:
         joint_maker(spec),
         on_progress=lambda done, total: emit(Progressed("looking at the pictures", done, total)),
     )
-
-
-def _decodes_as_it_looks(dataset: Dataset) -> bool:
-    """Whether the audit decodes pictures in full anyway: small ones."""
-    return all(max(height, width) <= SMALL_SIDE for height, width, _ in dataset.sizes)
 
 
 def _audit(dataset: Dataset, emit: Observer) -> Audit:
