@@ -98,7 +98,8 @@ def _break(training: Training, disk: Path, fault: str) -> tuple[str, list[str]]:
     if "Traceback" in words:
         problems.append(f"a traceback: {words[-1500:]}")
     if not re.search(
-        r"(disk is full|read-only|MiB free)[^\n]*(Free some|Name a folder)", words.replace("\n", " ")
+        r"(disk is full|read-only|MiB free)[^\n]*(Free some|Name a folder)",
+        words.replace("\n", " "),
     ):
         problems.append(f"nothing that says what to do: {words[-600:]}")
     return "ended with a message", problems
