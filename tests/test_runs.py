@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -112,6 +113,19 @@ def test_a_folder_on_a_disk_that_is_too_small_is_taken_back(tmp_path: Path) -> N
     run = RunFolder.create("x", out=tmp_path / "run")  # the same command works once there is space
     run.check_space(1)
     assert run.path.exists()
+
+
+def test_what_a_run_has_written_already_needs_no_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder.create("x", out=tmp_path / "run")
+    (run.path / "plots").mkdir()
+    (run.path / "plots" / "old.png").write_bytes(bytes(2 * 2**20))
+    usage = shutil.disk_usage(tmp_path)._replace(free=5 * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    run.check_space(7 * 2**20)
+    with pytest.raises(RunError, match=r"has 5 MiB free, and the run needs 6 MiB\."):
+        run.check_space(8 * 2**20)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders cannot be locked there")

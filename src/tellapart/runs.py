@@ -127,15 +127,20 @@ class RunFolder:
     def check_space(self, needed_bytes: int) -> None:
         """Refuses to start what would not fit on the disk in the end; takes the folder back then.
 
+        What a run that is resumed has written before is written anew, in its place.
+
         Raises:
-            RunError: less than `needed_bytes` are free.
+            RunError: less than `needed_bytes` are free, or taken by the run already.
         """
         free = shutil.disk_usage(self.path).free
-        if free < needed_bytes:
+        missing = needed_bytes - sum(
+            path.stat().st_size for path in self.path.rglob("*") if path.is_file()
+        )
+        if free < missing:
             self.remove_if_empty()
             raise RunError(
                 f"{self.path} has {free / 2**20:,.0f} MiB free, and the run needs "
-                f"{needed_bytes / 2**20:,.0f} MiB. Free some space, or name another folder "
+                f"{missing / 2**20:,.0f} MiB. Free some space, or name another folder "
                 "with --out."
             )
 
