@@ -21,7 +21,7 @@ demo: $(STAMP) ## install, train on the digits of scikit-learn, say what to try 
 	$(BIN)/tellapart train digits
 
 test: $(STAMP) ## install and run the tests (minutes)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 slow: $(STAMP) ## the long tests, on the real data in TELLAPART_DATA
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,jax]'
