@@ -25,6 +25,7 @@ from tellapart.data.split import Split
 from tellapart.data.store import open_store
 from tellapart.models import fast, registry
 from tellapart.models.backend import import_keras
+from tellapart.models.precision import SINGLE
 from tellapart.training import trainer
 from tellapart.training.fast_recipe import choose_fast_recipe
 from tellapart.training.recipe import Recipe
@@ -48,7 +49,7 @@ VARIANTS: dict[str, tuple[dict[str, object], Change]] = {
     "widths 32, 96, 192": ({"WIDTHS": (32, 96, 192)}, same),
     "widths 64, 128, 128": ({"WIDTHS": (64, 128, 128)}, same),
     "whitening 4x4, stride 2": ({"LARGEST_UNHALVED": 1}, same),
-    "single precision": ({"multiplies_bfloat16": lambda: False}, same),
+    "single precision": ({"training_dtype": lambda: SINGLE}, same),
     "learning rate 0.06": ({}, option(learning_rate=0.06)),
     "learning rate 0.24": ({}, option(learning_rate=0.24)),
     "batch 250": ({}, option(batch_size=250)),

@@ -146,6 +146,7 @@ def _of_errors_back(value: Any) -> Any:
 TRAINERS = {
     "ours": ("tellapart", style.BLUE),
     "keras": ("plain Keras", style.VERMILLION),
+    "keras, bfloat16": ("plain Keras", PURPLE),
     "pytorch": ("plain PyTorch", GREEN),
     "pytorch, float32": ("PyTorch, float32", ORANGE),
 }

@@ -6,16 +6,18 @@
 Pictures of noise in memory, batches as in the recipes, no validation. Ours trains on uint8 as a run
 does. Plain Keras gets float32 arrays in 0..1, as in opponents/plain_keras.py, and the same layers
 without the one that scales; for `fast`, the same network in Keras's own layers, in single
-precision, with Adam. PyTorch trains the classic networks, by opponents/pytorch_speed.py in a
-process of its own: at its best settings, in bfloat16 where the processor multiplies that, and the
-same in single precision. No picture is augmented. Each training is a fresh one: its first epoch
-compiles and is left out, the others are timed from the end of one epoch to the end of the next.
+precision, with Adam. Where the processor multiplies in bfloat16, as ours then does, plain Keras
+trains the classic networks in that too, for whoever knows its dtype policies. PyTorch trains the
+classic networks, by opponents/pytorch_speed.py in a process of its own: at its best settings, in
+bfloat16 where the processor multiplies that, and the same in single precision. No picture is
+augmented. Each training is a fresh one: its first epoch compiles and is left out, the others are
+timed from the end of one epoch to the end of the next.
 
 The share of the peak is the floating-point operations of the training over those of a product of
 two large float32 matrices on all cores, in this process, the best of several in each round. A layer
 takes 2 for each multiplication of a picture's forward pass (convolutions and dense layers alone),
 and three times as many in training, forward and backward; a layer that is not trained takes them
-once. The share of what multiplies in bfloat16, `fast` and PyTorch's best, is of the peak of that.
+once. The share of what multiplies in bfloat16, ours and PyTorch's best, is of the peak of that.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ from common import RESULTS, Row, spread, write_results
 from tellapart.data.split import Split
 from tellapart.models import registry
 from tellapart.models.backend import import_keras
-from tellapart.models.fast import multiplies_bfloat16
+from tellapart.models.classic import build_classic
+from tellapart.models.fast import FAST, build_fast
+from tellapart.models.precision import MIXED, SINGLE, multiplies_bfloat16
 from tellapart.training import trainer
 from tellapart.training.events import EpochEnded, Event
 from tellapart.training.recipe import CONV_MUON, Recipe
@@ -67,7 +71,7 @@ TRAININGS = {
     "classic-28": Training((28, 28, 1), 20_480, 32),
     "classic-32": Training((32, 32, 3), 20_480, 64, "categorical_crossentropy"),
     "classic-64": Training((64, 64, 3), 10_240, 32),
-    "fast": Training((32, 32, 3), 10_000, 500, "categorical_crossentropy", CONV_MUON),
+    FAST: Training((32, 32, 3), 10_000, 500, "categorical_crossentropy", CONV_MUON),
 }
 
 
@@ -79,7 +83,7 @@ def images_per_second(training: Training, ends: list[float]) -> float:
 def train_ours(name: str, training: Training, pixels: Any, labels: Any) -> tuple[float, float]:
     """Returns images a second, and operations a picture."""
     recipe = Recipe(
-        name="fast" if name == "fast" else "classic",
+        name="fast" if name == FAST else "classic",
         model=name,
         image_size=training.shape[:2],
         channels=training.shape[2],
@@ -107,15 +111,20 @@ def train_ours(name: str, training: Training, pixels: Any, labels: Any) -> tuple
     return images_per_second(training, ends), operations(model)
 
 
-def train_plain(name: str, training: Training, pixels: Any, labels: Any) -> float:
+def train_plain(
+    name: str, training: Training, pixels: Any, labels: Any, dtype: str = SINGLE
+) -> float:
     keras = import_keras()
     keras.utils.set_random_seed(0)
     scaled = pixels.astype("float32") / 255
     one_hot = training.loss == "categorical_crossentropy"
     targets = keras.utils.to_categorical(labels) if one_hot else labels
     # The input takes uint8, and the first layer scales it: both are for ours.
-    layers = registry.build(name, training.shape, CLASSES).model.layers
-    kept = [layer for layer in layers if not isinstance(layer, scaling_layers())]
+    if name == FAST:
+        built = build_fast(training.shape, CLASSES)
+    else:
+        built = build_classic(name, training.shape, CLASSES, dtype=dtype)
+    kept = [layer for layer in built.layers if not isinstance(layer, scaling_layers())]
     model = keras.Sequential([keras.Input(training.shape), *kept])
     model.compile("adam", training.loss, metrics=["accuracy"])
     ends: list[float] = []
@@ -187,8 +196,13 @@ def measure(name: str, turn: int, torch_python: Path | None) -> Iterator[Row]:
         peaks[True] = peak_operations_per_second("bfloat16")
     ours, each = train_ours(name, training, pixels, labels)
     import_keras().backend.clear_session()
-    plain = train_plain(name, training, pixels, labels)
-    import_keras().backend.clear_session()
+    plain = {"keras": SINGLE}
+    if name != FAST and multiplies_bfloat16():
+        plain["keras, bfloat16"] = MIXED
+    speeds = {}
+    for who, dtype in plain.items():
+        speeds[who] = train_plain(name, training, pixels, labels, dtype)
+        import_keras().backend.clear_session()
 
     def row(who: str, images_per_second: float, bfloat16: bool) -> Row:
         return {
@@ -204,9 +218,10 @@ def measure(name: str, turn: int, torch_python: Path | None) -> Iterator[Row]:
             "share_of_peak": round(images_per_second * each / peaks[bfloat16], 3),
         }
 
-    yield row("ours", ours, name == "fast" and multiplies_bfloat16())
-    yield row("keras", plain, False)
-    if torch_python and name != "fast":
+    yield row("ours", ours, multiplies_bfloat16())
+    for who, speed in speeds.items():
+        yield row(who, speed, plain[who] == MIXED)
+    if torch_python and name != FAST:
         found = train_pytorch(torch_python, name, training)
         for setting, who in (("best", "pytorch"), ("float32", "pytorch, float32")):
             best = found[setting]

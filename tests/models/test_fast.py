@@ -80,7 +80,7 @@ def test_convolutions_begin_as_the_identity() -> None:
 
 
 def test_the_twin_answers_as_the_network_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast, "multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr(fast, "training_dtype", lambda: "float32")
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (64, 16, 16, 3), dtype=np.uint8)
     twin = build_fast((16, 16, 3), 4, training=True)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from tellapart.errors import ModelError
 from tellapart.models.backend import import_keras
+from tellapart.models.precision import SINGLE
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,16 @@ CLASSIC: dict[str, Architecture] = {
 }
 
 
-def build_classic(name: str, input_shape: tuple[int, int, int], classes: int) -> Any:
+def build_classic(
+    name: str, input_shape: tuple[int, int, int], classes: int, *, dtype: str = SINGLE
+) -> Any:
     """Builds one of the classic networks with fresh weights.
 
     Args:
         name: a key of `CLASSIC`.
         input_shape: height, width, channels of the uint8 pixels it will be given.
         classes: width of the softmax output.
+        dtype: Keras's dtype policy of all layers but the first, which scales, and the last.
 
     Returns:
         A `keras.Sequential`, (batch, height, width, channels) uint8 to (batch, classes) float32.
@@ -62,7 +66,7 @@ def build_classic(name: str, input_shape: tuple[int, int, int], classes: int) ->
     check_classic(name, input_shape)
     keras = import_keras()
     pixels = keras.Input(input_shape, dtype="uint8", name="pixels")
-    return keras.Sequential([pixels, *_layers(CLASSIC[name], classes)], name=name)
+    return keras.Sequential([pixels, *_layers(CLASSIC[name], classes, dtype)], name=name)
 
 
 def check_classic(name: str, input_shape: tuple[int, int, int]) -> None:
@@ -108,21 +112,26 @@ def _check_window(
         )
 
 
-def _layers(architecture: Architecture, classes: int) -> list[Any]:
+def _layers(architecture: Architecture, classes: int, dtype: str) -> list[Any]:
     from keras import layers
 
-    stack: list[Any] = [layers.Rescaling(1 / 255, name="normalise")]
+    stack: list[Any] = [layers.Rescaling(1 / 255, dtype=SINGLE, name="normalise")]
     for number, filters in enumerate(architecture.filters, start=1):
         stack.append(
             layers.Conv2D(
-                filters, 3, padding=architecture.padding, activation="relu", name=f"conv_{number}"
+                filters,
+                3,
+                padding=architecture.padding,
+                activation="relu",
+                dtype=dtype,
+                name=f"conv_{number}",
             )
         )
         if number <= architecture.pools:
-            stack.append(layers.MaxPooling2D(2, name=f"pool_{number}"))
+            stack.append(layers.MaxPooling2D(2, dtype=dtype, name=f"pool_{number}"))
     return [
         *stack,
-        layers.Flatten(name="flatten"),
-        layers.Dense(architecture.units, activation="relu", name="dense"),
-        layers.Dense(classes, activation="softmax", name="output"),
+        layers.Flatten(dtype=dtype, name="flatten"),
+        layers.Dense(architecture.units, activation="relu", dtype=dtype, name="dense"),
+        layers.Dense(classes, activation="softmax", dtype=SINGLE, name="output"),
     ]

@@ -14,7 +14,6 @@ GELU takes longer than a convolution of 32 channels.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ import numpy.typing as npt
 from tellapart.errors import ModelError
 from tellapart.images import Pixels
 from tellapart.models.backend import import_keras
+from tellapart.models.precision import SINGLE, training_dtype
 
 FAST = "fast"
 
@@ -156,7 +156,7 @@ class _Maker:
         self._random = np.random.default_rng(seed)
         self._training = training
         self._layers = layers
-        self.dtype = "mixed_bfloat16" if training and multiplies_bfloat16() else "float32"
+        self.dtype = training_dtype() if training else SINGLE
 
     def conv(self, filters: int, name: str) -> Any:
         initial = self._identity if self._training else "glorot_uniform"
@@ -201,12 +201,3 @@ class _Maker:
         kernel[:, :, :, same] = 0
         kernel[height // 2, width // 2, same, same] = 1
         return kernel
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether this machine's processor has instructions for bfloat16, which then are faster."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    return bool({"avx512_bf16", "amx_bf16"} & set(text.split()))

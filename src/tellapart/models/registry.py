@@ -33,6 +33,7 @@ from tellapart.models.backend import import_keras
 from tellapart.models.classic import CLASSIC, build_classic
 from tellapart.models.fast import FAST, build_fast, set_whitening
 from tellapart.models.keras_words import first_sentence
+from tellapart.models.precision import SINGLE, training_dtype
 from tellapart.models.users_code import run_users_code
 
 Model = str | Path | Callable[..., Any]
@@ -161,7 +162,7 @@ def build(
             trained = build_fast(input_shape, classes, training=True, seed=seed)
             twin = Twin(trained, partial(set_whitening, trained, seed=seed))
             return Network(build_fast(input_shape, classes), FAST, twin=twin)
-        return Network(build_classic(model, input_shape, classes), model)
+        return _build_classic(model, input_shape, classes)
     keras = import_keras()
     name = describe(model)
     own = model
@@ -181,6 +182,18 @@ def build(
         own = _with_shapes(own, name, input_shape, model)
     _check_shapes(own, input_shape, classes)
     return _wrap(own, name, input_shape, rescale)
+
+
+def _build_classic(name: str, input_shape: tuple[int, int, int], classes: int) -> Network:
+    """The network; its twin, where one is faster, begins with the same weights."""
+    model = build_classic(name, input_shape, classes)
+    dtype = training_dtype()
+    if dtype == SINGLE:
+        return Network(model, name)
+    trained = build_classic(name, input_shape, classes, dtype=dtype)
+    return Network(
+        model, name, twin=Twin(trained, lambda _: trained.set_weights(model.get_weights()))
+    )
 
 
 def _build_transfer(
