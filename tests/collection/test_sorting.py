@@ -586,3 +586,31 @@ def test_the_journal_is_on_the_disk_at_each_commit(into: Path, photos: Path) -> 
     with journal:
         assert journal.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
         assert journal.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_work_grows_with_the_number_of_pictures_and_no_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one size, as scans without compression are; steps are those of SQLite's machine."""
+    steps = 0
+    connect = sqlite3.connect
+
+    def counted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        def count() -> None:
+            nonlocal steps
+            steps += 100
+
+        database = connect(*arguments, **options)
+        database.set_progress_handler(count, 100)
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", counted)
+    needed = []
+    for pictures in (300, 1200):
+        folder = tmp_path / f"{pictures}"
+        for number in range(pictures):
+            write(folder / f"{number}.png", f"cat {number:04}")
+        steps = 0
+        assert ta.plan_sort(Stub(), folder, into=tmp_path / "sorted").pictures == pictures
+        needed.append(steps)
+    assert 0 < needed[1] < 5 * needed[0], needed

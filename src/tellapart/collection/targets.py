@@ -26,7 +26,8 @@ _TABLES = (
     # What is in the target folders: `path` is where its bytes can be read, now.
     "CREATE TEMP TABLE present (folder BLOB, name BLOB, size INTEGER, digest BLOB, path BLOB, "
     "ours INTEGER, PRIMARY KEY (folder, name))",
-    "CREATE INDEX temp.present_by_size ON present (folder, size)",
+    # Of those whose digest is known alone: many files may be of one size.
+    "CREATE INDEX temp.present_unread ON present (folder, size) WHERE digest IS NULL",
     "CREATE INDEX temp.present_by_digest ON present (folder, digest)",
     "CREATE TEMP TABLE looked_into (folder BLOB PRIMARY KEY)",
     "CREATE TEMP TABLE chosen (path BLOB PRIMARY KEY)",
