@@ -600,7 +600,7 @@ def test_work_grows_with_the_number_of_pictures_and_no_faster(
             nonlocal steps
             steps += 100
 
-        database = connect(*arguments, **options)
+        database: sqlite3.Connection = connect(*arguments, **options)
         database.set_progress_handler(count, 100)
         return database
 

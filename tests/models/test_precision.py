@@ -10,7 +10,13 @@ import pytest
 
 from tellapart.models import registry
 from tellapart.models.classic import CLASSIC, build_classic
-from tellapart.models.precision import MIXED, SINGLE, multiplies_bfloat16, training_dtype
+from tellapart.models.precision import (
+    MIXED,
+    SINGLE,
+    _capability,
+    multiplies_bfloat16,
+    training_dtype,
+)
 
 SHAPE = (12, 12, 3)
 
@@ -40,6 +46,33 @@ def test_the_processor_decides(
     processor(monkeypatch, text)
     assert training_dtype() == dtype
     assert multiplies_bfloat16() == (dtype == MIXED)
+
+
+@pytest.mark.parametrize(
+    ("details", "dtype"),
+    [
+        ({"compute_capability": (9, 0)}, MIXED),
+        ({"compute_capability": (8, 0)}, MIXED),
+        ({"compute_capability": (7, 5)}, SINGLE),
+        ({}, SINGLE),  # of another maker
+    ],
+)
+def test_a_gpu_decides_where_there_is_one(
+    details: dict[str, Any], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    processor(monkeypatch, "flags: avx512_bf16")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
+    assert training_dtype() == dtype
+
+
+@pytest.mark.parametrize(
+    ("text", "capability"), [("9.0", (9, 0)), ("12.1", (12, 1)), ("gfx90a", (0, 0)), ("", (0, 0))]
+)
+def test_what_jax_says_of_a_gpu(text: str, capability: tuple[int, int]) -> None:
+    assert _capability(text) == capability
 
 
 @pytest.mark.parametrize("name", sorted(CLASSIC))

@@ -54,6 +54,61 @@ def test_a_run_on_jax_is_whole_and_repeats_itself(tmp_path: Path) -> None:
     assert 0 < info["parity"]["max_novelty_difference"] <= 0.01
 
 
+ON_DEVICE = """
+import json
+import sys
+import numpy as np
+from tellapart.data.split import Split
+from tellapart.models import registry
+from tellapart.training import on_device, trainer
+from tellapart.training.recipe import Recipe
+
+rng = np.random.default_rng(0)
+pixels, labels = rng.integers(0, 256, (360, 12, 12, 3), np.uint8), rng.integers(0, 4, 360)
+none = np.zeros(0, np.int64)
+split = Split(np.arange(300), np.arange(300, 360), none, none, 0)
+recipe = Recipe(
+    name="classic", model="classic-28", image_size=(12, 12), channels=3, epochs=3, batch_size=32,
+    **json.loads(sys.argv[1]),
+)
+found = []
+for room in (None, 1e12):
+    on_device._room = lambda: room
+    trainer.set_seed(0)
+    model = registry.build("classic-28", (12, 12, 3), 4).model
+    history = trainer.fit(model, pixels, labels, split, recipe, lambda event: None)
+    losses = [(row.loss, row.val_loss, row.accuracy) for row in history.epochs]
+    found.append((model.get_weights(), losses, model.steps_per_execution))
+(own, own_losses, one), (other, other_losses, all_) = found
+print(json.dumps({
+    "weights": max(float(np.abs(a - b).max()) for a, b in zip(own, other)),
+    "losses": float(np.abs(np.subtract(own_losses, other_losses)).max()),
+    "updates": [one, all_],
+}))
+"""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"augment": "flip,shift=0.1", "class_weight": "balanced"},
+        {"loss": "categorical_crossentropy", "label_smoothing": 0.1, "schedule": "one-cycle"},
+    ],
+)
+def test_an_epoch_in_one_call_makes_the_same_updates(options: dict[str, Any]) -> None:
+    """As on an accelerator; here the device is the processor."""
+    finished = subprocess.run(
+        [sys.executable, "-c", ON_DEVICE, json.dumps(options)],
+        env=os.environ | {"KERAS_BACKEND": "jax"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(finished.stdout)
+    assert found["weights"] < 1e-5
+    assert found["losses"] < 1e-5
+    assert found["updates"] == [1, 10]  # 300 pictures in batches of 32
+
+
 def test_a_backend_cannot_change_within_a_process() -> None:
     code = (
         "import keras, tellapart as ta\n"

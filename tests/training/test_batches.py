@@ -40,12 +40,18 @@ def batches_of(**changes: Any) -> Batches:
     return Batches(**(settings | changes))
 
 
-@pytest.mark.parametrize("form", ["_tf_dataset", "_py_dataset"])
+def for_keras(batches: Batches, backend: str) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keras.backend.backend", lambda: backend)
+        return batches.for_keras()
+
+
+@pytest.mark.parametrize("form", ["tensorflow", "jax"])
 @pytest.mark.parametrize("seed", [None, 3])
 def test_an_epoch_gives_each_picture_once_with_its_label(form: str, seed: int | None) -> None:
     batches = batches_of(seed=seed)
-    source = getattr(batches, form)()
-    steps = iter(source) if form == "_tf_dataset" else (source[i] for i in range(len(source)))
+    source = for_keras(batches, form)
+    steps = iter(source) if form == "tensorflow" else (source[i] for i in range(len(source)))
     got = [(np.asarray(pixels), np.asarray(labels)) for pixels, labels in steps]
     assert [len(pixels) for pixels, _ in got] == [2, 2, 1]
     seen = np.concatenate([pixels for pixels, _ in got])[:, 0, 0, 0]
@@ -56,14 +62,14 @@ def test_an_epoch_gives_each_picture_once_with_its_label(form: str, seed: int | 
     assert np.concatenate([labels for _, labels in got]).tolist() == [i % 3 for i in expected]
 
 
-@pytest.mark.parametrize("form", ["_tf_dataset", "_py_dataset"])
+@pytest.mark.parametrize("form", ["tensorflow", "jax"])
 def test_the_next_epoch_has_an_order_of_its_own(form: str) -> None:
     batches = batches_of(indices=np.arange(10), seed=5, batch_size=10)
-    source = getattr(batches, form)()
+    source = for_keras(batches, form)
     orders = []
     for epoch in range(3):
         batches.epoch = epoch
-        if form == "_tf_dataset":
+        if form == "tensorflow":
             pixels, _ = next(iter(source))
         else:
             source.on_epoch_begin()
@@ -108,15 +114,15 @@ def test_a_picture_is_augmented_alike_in_batches_of_any_size(how: str) -> None:
             assert (got == expected).all()
 
 
-@pytest.mark.parametrize("form", ["_tf_dataset", "_py_dataset"])
+@pytest.mark.parametrize("form", ["tensorflow", "jax"])
 def test_both_forms_hand_over_what_take_makes(form: str) -> None:
     weights = np.array([0.5, 1, 2], np.float32)
     spec = parse_augmentation("light,mixup=1.0")
     batches = batches_of(
         pixels=ramps(), classes=3, seed=7, augmentation=spec, class_weights=weights, epoch=4
     )
-    source = getattr(batches, form)()
-    steps = iter(source) if form == "_tf_dataset" else (source[i] for i in range(len(source)))
+    source = for_keras(batches, form)
+    steps = iter(source) if form == "tensorflow" else (source[i] for i in range(len(source)))
     for start, step in zip((0, 2, 4), steps, strict=True):
         for got, expected in zip(step, batches.take(4, start), strict=True):
             assert (np.asarray(got) == expected).all()

@@ -5,6 +5,7 @@ The pictures stay where the store has them, memory-mapped uint8; a batch is the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from tellapart.data.streaming import PixelRows
 from tellapart.images import Pixels
-from tellapart.training.augmentation import Augmentation, augment, draw, mix
+from tellapart.training.augmentation import Augmentation, augment, draw, mix, moves
 
 PREFETCHED_BATCHES = 4
 
@@ -94,6 +95,29 @@ class Batches:
         weights = self.class_weights
         return pixels, labels, weights[labels] if self.classes is None else labels @ weights
 
+    def where(self, epoch: int, start: int) -> tuple[npt.NDArray[Any], ...]:
+        """Says where the pixels of a batch are, instead of making it.
+
+        For an augmentation that only moves pixels, or none.
+
+        Args:
+            epoch: whose order and augmentation.
+            start: the batch's first place in that order.
+
+        Returns:
+            The pictures' positions in `indices`, (b,) int32. With an augmentation also which row
+            of its picture each row is, (b, height) int16, and which column each column,
+            (b, width) int16.
+        """
+        count = min(self.batch_size, len(self.indices) - start)
+        order = self._order(epoch, start, count).astype(np.int32)
+        if self.augmentation is None:
+            return (order,)
+        numbers = draw(self.seed or 0, epoch, start, count)
+        height, width = self.pixels.shape[1:3]
+        y, x = moves(self.augmentation, numbers, height, width)
+        return order, y.astype(np.int16), x.astype(np.int16)
+
     def seen(self, index: int, epoch: int) -> Pixels:
         """Returns picture `index` as an epoch sees it, (height, width, channels) uint8."""
         order = self._rows(epoch, 0, len(self.indices))
@@ -103,10 +127,13 @@ class Batches:
 
     def _rows(self, epoch: int, start: int, count: int) -> npt.NDArray[np.int64]:
         """The pictures from a place on; behind the last place of the epoch comes its first."""
+        return self.indices[self._order(epoch, start, count)]
+
+    def _order(self, epoch: int, start: int, count: int) -> npt.NDArray[np.int64]:
         places = np.arange(start, start + count) % len(self.indices)
-        if self.seed is not None:
-            places = epoch_order(len(self.indices), self.seed, epoch)[places]
-        return self.indices[places]
+        if self.seed is None:
+            return places
+        return epoch_order(len(self.indices), self.seed, epoch)[places]
 
     def _targets(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         labels: npt.NDArray[Any] = self.labels[rows]
@@ -118,7 +145,7 @@ class Batches:
 
         if keras.backend.backend() == "tensorflow":
             return self._tf_dataset()
-        return self._py_dataset()
+        return self.by_step(self.take)
 
     def _tf_dataset(self) -> Any:
         # One call into Python a batch; Keras's own adapter for Python data makes several, and its
@@ -154,7 +181,8 @@ class Batches:
         weights = [] if self.class_weights is None else [((None,), "float32")]
         return [pixels, labels, *weights]
 
-    def _py_dataset(self) -> Any:
+    def by_step(self, make: Callable[[int, int], tuple[npt.NDArray[Any], ...]]) -> Any:
+        """A `keras.utils.PyDataset` of what `make` gives for each batch's epoch and first place."""
         import keras
 
         batches = self
@@ -168,7 +196,7 @@ class Batches:
                 return len(batches)
 
             def __getitem__(self, step: int) -> tuple[npt.NDArray[Any], ...]:
-                return batches.take(self.epoch, batches.start + step * batches.batch_size)
+                return make(self.epoch, batches.start + step * batches.batch_size)
 
             def on_epoch_begin(self) -> None:
                 self.epoch = batches.epoch

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -274,6 +274,7 @@ def fit_from(
     callbacks: Sequence[Any],
     checkpointer: Checkpointer | None,
     epochs: int,
+    feed: Callable[[Batches], Any] = Batches.for_keras,
 ) -> None:
     """Calls `fit` for what is left: the rest of an epoch, then whole ones.
 
@@ -284,6 +285,7 @@ def fit_from(
         callbacks: in their order; the checkpointer comes after them.
         checkpointer: knows where to go on from; None: from the beginning.
         epochs: in all.
+        feed: what `fit` is given of the batches to train on.
     """
     data = validation.for_keras() if len(validation) else None
     last = [] if checkpointer is None else [checkpointer]
@@ -291,7 +293,7 @@ def fit_from(
 
     def fit(batches: Batches, first: int, last: int) -> None:
         model.fit(
-            batches.for_keras(),
+            feed(batches),
             validation_data=data,
             initial_epoch=first,
             epochs=last,
@@ -304,7 +306,7 @@ def fit_from(
     if checkpointer is not None and step:
         listeners.more = epoch + 1 < epochs
         rest = replace(train, epoch=epoch, start=step * train.batch_size)
-        _build_metrics(model, train)
+        build_metrics(model, train)
         if len(rest):
             listeners.first_batch = step
             fit(rest, epoch, epoch + 1)
@@ -333,7 +335,7 @@ def _end_epoch(
     listeners.on_epoch_end(epoch, logs)
 
 
-def _build_metrics(model: Any, train: Batches) -> None:
+def build_metrics(model: Any, train: Batches) -> None:
     """Keras makes its metrics' variables with the first batch: too late to put values back."""
     one = replace(train, indices=train.indices[:1], augmentation=None, class_weights=None)
     model.evaluate(one.for_keras(), verbose=0)

@@ -83,7 +83,7 @@ def fit(
         Stopped: a signal asked for it; a checkpoint is written.
     """
     keras = import_keras()
-    from tellapart.training import callbacks, resume
+    from tellapart.training import callbacks, on_device, resume
     from tellapart.training.deadline import Deadline
 
     train, validation = make_batches(pixels, labels, split, recipe, model.output_shape[-1])
@@ -96,6 +96,10 @@ def fit(
     if recipe.schedule == "one-cycle" and limit is None:  # which has a cycle of its own
         _follow(optimizer, len(train) * recipe.epochs)
     _compile(model, optimizer, recipe, steps=len(train), prompt=limit is not None)
+    feed: Callable[[Batches], Any] = Batches.for_keras
+    if on_device.belongs_on_device(train):
+        resume.build_metrics(model, train)
+        feed = on_device.OnDevice(model, train, prompt=limit is not None).feed
     best = callbacks.BestWeights()
     reporter = callbacks.Reporter(
         emit,
@@ -130,7 +134,7 @@ def fit(
     if kept is None or not kept.finished:
         with checkpoints.stopping.deferred() if checkpoints else contextlib.nullcontext():
             heard = [listener for listener in listeners if listener is not None]
-            resume.fit_from(model, train, validation, heard, kept, recipe.epochs)
+            resume.fit_from(model, train, validation, heard, kept, recipe.epochs, feed)
     interrupted = interruption is not None and interruption.requested
     keep_best = recipe.restore_best_weights or interrupted or limit is not None
     if keep_best:

@@ -5,6 +5,7 @@ knows nothing of it. NumPy alone, so that every backend trains on the same pictu
 """
 
 from tellapart.training.augmentation.choice import choose_augmentation
+from tellapart.training.augmentation.geometry import moves
 from tellapart.training.augmentation.numbers import draw
 from tellapart.training.augmentation.parse import PRESETS, parse_augmentation
 from tellapart.training.augmentation.pictures import augment, mix
@@ -17,5 +18,6 @@ __all__ = [
     "choose_augmentation",
     "draw",
     "mix",
+    "moves",
     "parse_augmentation",
 ]

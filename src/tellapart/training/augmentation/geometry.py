@@ -53,15 +53,43 @@ def transform(pixels: Pixels, spec: Augmentation, numbers: Numbers) -> Pixels:
         (n, height, width, channels) uint8.
     """
     height, width = pixels.shape[1:3]
+    if not resamples(spec):
+        return _taken(pixels, *moves(spec, numbers, height, width))
     windows = _windows(spec, numbers, height, width)
-    if not (spec.rotate or spec.zoom or spec.crop < 1):
-        return _move(pixels, windows)
     step = max(1, CHUNK // (height * width))
     result = np.empty_like(pixels)
     for start in range(0, len(pixels), step):
         part = slice(start, start + step)
         result[part] = _resample(pixels[part], *_coordinates(windows, part, height, width))
     return result
+
+
+def resamples(spec: Augmentation) -> bool:
+    """Whether output pixels lie between those of the picture."""
+    return bool(spec.rotate or spec.zoom or spec.crop < 1)
+
+
+def moves(
+    spec: Augmentation, numbers: Numbers, height: int, width: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Flips and shifts by whole pixels: rows and columns of the picture, nothing in between.
+
+    Args:
+        spec: one that does not resample.
+        numbers: of n pictures.
+        height: of the pictures.
+        width: of the pictures.
+
+    Returns:
+        Which row of its picture each row of the output is, (n, height), and which column each
+        column, (n, width).
+    """
+    windows = _windows(spec, numbers, height, width)
+    rows = _from_middle(height) * windows.mirror_y[:, None] + windows.shift_y[:, None]
+    columns = _from_middle(width) * windows.mirror_x[:, None] + windows.shift_x[:, None]
+    y = _mirrored(np.rint(rows + (height - 1) / 2).astype(np.int64), height)
+    x = _mirrored(np.rint(columns + (width - 1) / 2).astype(np.int64), width)
+    return y, x
 
 
 def _windows(spec: Augmentation, numbers: Numbers, height: int, width: int) -> Windows:
@@ -81,13 +109,8 @@ def _windows(spec: Augmentation, numbers: Numbers, height: int, width: int) -> W
     )
 
 
-def _move(pixels: Pixels, windows: Windows) -> Pixels:
-    """Flips and shifts by whole pixels: rows and columns of the picture, nothing in between."""
+def _taken(pixels: Pixels, y: npt.NDArray[np.int64], x: npt.NDArray[np.int64]) -> Pixels:
     count, height, width, channels = pixels.shape
-    rows = _from_middle(height) * windows.mirror_y[:, None] + windows.shift_y[:, None]
-    columns = _from_middle(width) * windows.mirror_x[:, None] + windows.shift_x[:, None]
-    y = _mirrored(np.rint(rows + (height - 1) / 2).astype(np.int64), height)
-    x = _mirrored(np.rint(columns + (width - 1) / 2).astype(np.int64), width)
     places = _first(count, height, width) + y[:, :, None] * width + x[:, None, :]
     moved: Pixels = pixels.reshape(-1, channels).take(
         places, axis=0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from tellapart.errors import UsageError
@@ -59,6 +59,11 @@ class Augmentation:
 
     def __bool__(self) -> bool:
         return self != Augmentation()
+
+    @property
+    def only_moves(self) -> bool:
+        """Whether each output pixel is one of the picture's own, and its label is the picture's."""
+        return replace(self, flip="none", shift=0.0) == Augmentation()
 
     @property
     def mixes(self) -> bool:
