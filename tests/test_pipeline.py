@@ -20,6 +20,7 @@ from tellapart import runs
 from tellapart.data import load
 from tellapart.data.audit import SIGNATURES
 from tellapart.data.columns import open_column
+from tellapart.data.folder import FolderSource
 from tellapart.errors import DataError, ExportError, RunError, TellapartError
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.training.events import (
@@ -574,6 +575,25 @@ def test_a_class_that_vanishes_after_the_audit(colour_folder: Path, tmp_path: Pa
     with pytest.raises(DataError, match=r"12 pictures of .*nothing is left of 'red'. Was a folder"):
         train_quickly(colour_folder, tmp_path / "run", observers=[gone])
     assert not (tmp_path / "run").exists()
+
+
+def test_a_drive_that_is_taken_out_ends_the_run(colour_folder: Path, tmp_path: Path) -> None:
+    """Half of the pictures would be left out, and their classes be judged by the rest."""
+    away = tmp_path / "away"
+    read = FolderSource.read
+
+    def taken_out(source: FolderSource, index: int) -> bytes:
+        if index == 30 and not away.exists():
+            colour_folder.rename(away)
+        return read(source, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FolderSource, "read", taken_out)
+        with pytest.raises(DataError, match=r"colours is no longer there\. Was it moved, or its"):
+            train_quickly(colour_folder, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    away.rename(colour_folder)
+    assert train_quickly(colour_folder, tmp_path / "run").evaluation.accuracy.value > 0
 
 
 def test_corrected_labels_are_trained_on_and_recorded(colour_folder: Path, tmp_path: Path) -> None:

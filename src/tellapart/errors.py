@@ -6,6 +6,7 @@
     │   ├── ArchiveError        an archive that is damaged or not safe to open
     │   ├── DownloadError       a catalog data set that could not be fetched
     │   └── ImageError          one picture that cannot be decoded
+    │       └── SourceGoneError  nor any other: the folder or archive is gone
     ├── ModelError              a network that does not fit the pictures or the classes
     ├── ClassifierFileError     a classifier file that is not ours, too new or damaged
     ├── ExportError             a classifier file that disagrees with the trained model
@@ -58,6 +59,22 @@ class ImageError(DataError):
         super().__init__(f"{name}: {reason}")
         self.name = name
         self.reason = reason
+
+
+class SourceGoneError(ImageError):
+    """A picture that cannot be read, as its folder, archive or drive is no longer there.
+
+    Attributes:
+        source: the folder or archive.
+    """
+
+    def __init__(self, name: str, source: str) -> None:
+        super().__init__(
+            name,
+            f"{source} is no longer there. Was it moved, or its drive or network disconnected? "
+            "Bring it back, and try again.",
+        )
+        self.source = source
 
 
 class ModelError(TellapartError):

@@ -15,7 +15,7 @@ from tellapart.data import load, open_store
 from tellapart.data.archive import load_archive
 from tellapart.data.cache import list_cache
 from tellapart.data.listing import Limits, archive_kind
-from tellapart.errors import ArchiveError, DataError, ImageError
+from tellapart.errors import ArchiveError, DataError, ImageError, SourceGoneError
 from tellapart.images import ImageSpec
 
 
@@ -318,7 +318,7 @@ def test_vanished_archive_is_an_image_error(tmp_path: Path) -> None:
     load(path)
     warm = load(path)
     path.unlink()
-    with pytest.raises(ImageError, match=r"set/test/cat/0\.png"):
+    with pytest.raises(SourceGoneError, match=r"set/test/cat/0\.png: .*pets\.zip is no longer"):
         warm.source.read(0)
 
 

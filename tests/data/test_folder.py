@@ -10,7 +10,7 @@ from PIL import Image
 
 from tellapart.data import load, open_store
 from tellapart.data.folder import FolderSource
-from tellapart.errors import DataError, ImageError
+from tellapart.errors import DataError, ImageError, SourceGoneError
 from tellapart.images import ImageSpec, read_file
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX file system")
@@ -49,6 +49,24 @@ def test_vanished_file_is_an_image_error(folder: Path) -> None:
     (folder / "a/2.png").unlink()
     with pytest.raises(ImageError, match=r"a/2\.png: no such file or directory"):
         dataset.source.read(1)
+
+
+def test_a_vanished_folder_is_told_from_a_vanished_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = load(folder)
+    (folder / "a/2.png").unlink()
+    with monkeypatch.context() as patch:
+        # What is left where a drive was: a folder of that name, on another one.
+        patch.setattr("tellapart.data.folder._drive", lambda folder: -1)
+        with pytest.raises(
+            SourceGoneError, match=r"a/2\.png: .* is no longer there\. Was"
+        ):
+            dataset.source.read(1)
+    folder.rename(folder.with_name("elsewhere"))
+    with pytest.raises(SourceGoneError) as gone:
+        dataset.source.read(0)
+    assert gone.value.source == str(folder)
 
 
 @posix_only

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import threading
 import zipfile
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from tellapart.data.listing import (
 )
 from tellapart.data.sizes import Size, measure
 from tellapart.data.wording import printable
-from tellapart.errors import ArchiveError, DataError, ImageError
+from tellapart.errors import ArchiveError, DataError, ImageError, SourceGoneError
 from tellapart.images import refuse_large_file
 
 
@@ -61,14 +62,20 @@ class ArchiveSource:
         self._zip: zipfile.ZipFile | None = None
 
     def read(self, index: int) -> bytes:
-        """Returns the content of a member; see `Source.read`."""
+        """Returns the content of a member; see `Source.read`.
+
+        Raises:
+            SourceGoneError: it cannot be read, and the archive is not there.
+        """
         name, size = self.members.names[index], self.members.sizes[index]
         refuse_large_file(size, printable(name))
         try:
             content = self._read(name, size, self.members.offsets[index])
-        except ArchiveError as error:
-            raise ImageError(printable(name), f"cannot be read: {error}") from error
-        except (*DAMAGED, OSError, KeyError) as error:
+        except (ArchiveError, *DAMAGED, OSError, KeyError) as error:
+            if not os.path.isfile(self.path):  # noqa: PTH113 (which says no, whatever happens)
+                raise SourceGoneError(printable(name), str(self.path)) from error
+            if isinstance(error, ArchiveError):
+                raise ImageError(printable(name), f"cannot be read: {error}") from error
             raise ImageError(printable(name), f"is damaged in the archive ({error})") from error
         if len(content) != size:
             raise ImageError(printable(name), "is cut short in the archive")

@@ -13,7 +13,7 @@ from tellapart.data.dataset import Dataset, Excluded
 from tellapart.data.layout import arrange, is_hidden
 from tellapart.data.sizes import measure
 from tellapart.data.wording import printable
-from tellapart.errors import DataError
+from tellapart.errors import DataError, ImageError, SourceGoneError
 from tellapart.images import EXTENSIONS, read_file
 
 
@@ -30,10 +30,35 @@ class FolderSource:
     root: Path
     names: Sequence[str] = field(repr=False)
     key: str
+    _drive: int | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_drive", _drive(self.root))
 
     def read(self, index: int) -> bytes:
-        """Returns the content of file `index`; see `Source.read`."""
-        return read_file(self.root / self.names[index], printable(self.names[index]))
+        """Returns the content of file `index`; see `Source.read`.
+
+        Raises:
+            SourceGoneError: neither it nor the folder is there, or another drive is in its place.
+        """
+        name = printable(self.names[index])
+        try:
+            return read_file(self.root / self.names[index], name)
+        except ImageError as error:
+            if self._drive is not None and _drive(self.root) != self._drive:
+                raise SourceGoneError(name, str(self.root)) from error
+            raise
+
+
+def _drive(folder: Path) -> int | None:
+    """The number of the drive that a folder is on; None where there is no folder.
+
+    Where a drive was mounted, an empty folder stays, which is on another one.
+    """
+    try:
+        return folder.stat().st_dev if folder.is_dir() else None
+    except OSError:  # a network drive that does not answer
+        return None
 
 
 def load_folder(root: Path, name: str, location: str, *, to_train_on: bool = True) -> Dataset:

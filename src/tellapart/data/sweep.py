@@ -19,7 +19,7 @@ import numpy.typing as npt
 from tellapart.data.dataset import Dataset
 from tellapart.decoding import Maker, make_rows
 from tellapart.decoding.maker import Make, Rows
-from tellapart.errors import ImageError
+from tellapart.errors import DataError, ImageError, SourceGoneError
 from tellapart.images import Raw
 from tellapart.machine import usable_cores
 
@@ -144,6 +144,8 @@ class _Chunk:
                 break
             try:
                 self._add(place, self._dataset.source.read(index))
+            except SourceGoneError as error:  # all that follow would be left out
+                raise DataError(error.reason) from error
             except ImageError as error:
                 self._filled.failures[index] = error.reason
         self._send()
