@@ -59,9 +59,7 @@ def test_a_vanished_folder_is_told_from_a_vanished_file(
     with monkeypatch.context() as patch:
         # What is left where a drive was: a folder of that name, on another one.
         patch.setattr("tellapart.data.folder._drive", lambda folder: -1)
-        with pytest.raises(
-            SourceGoneError, match=r"a/2\.png: .* is no longer there\. Was"
-        ):
+        with pytest.raises(SourceGoneError, match=r"a/2\.png: .* is no longer there\. Was"):
             dataset.source.read(1)
     folder.rename(folder.with_name("elsewhere"))
     with pytest.raises(SourceGoneError) as gone:

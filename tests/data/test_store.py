@@ -391,3 +391,12 @@ def test_sources_hand_out_bytes_or_arrays(colour_folder: Path) -> None:
         TypeError, match=r"A source handed out a .*Path: expected bytes or an array"
     ):
         open_store(dataset, SPEC)
+
+
+def test_a_folder_that_vanishes_while_it_streams(colour_folder: Path) -> None:
+    dataset = load(colour_folder)
+    read = open_column(dataset, pixel_measure(SPEC))
+    streamed = open_store(dataset, SPEC, read=read, limit_bytes=0).pixels
+    colour_folder.rename(colour_folder.with_name("elsewhere"))
+    with pytest.raises(DataError, match=r"^/.*colours is no longer there\. Was it moved, or its"):
+        streamed[3:5]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart.data.dataset import Dataset
-from tellapart.errors import DataError, ImageError
+from tellapart.errors import DataError, ImageError, SourceGoneError
 from tellapart.images import ImageSpec, Pixels, decode
 from tellapart.machine import usable_cores
 
@@ -70,6 +70,8 @@ class StreamedPixels:
         name = self._dataset.paths[index]
         try:
             return decode(self._dataset.source.read(index), self._spec, name)
+        except SourceGoneError as error:
+            raise DataError(error.reason) from error
         except ImageError as error:
             raise DataError(
                 f"{error}. It could be read before: was it changed or removed meanwhile? Put it "
