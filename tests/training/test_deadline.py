@@ -24,13 +24,16 @@ class Clock:
 class Fit:
     """What Keras's `fit` does of calls, a second or what is said for each."""
 
-    def __init__(self, deadline: float, *, validation: int = 0, epochs: int = 200) -> None:
+    def __init__(self, deadline: float, *, validation: float = 0.0, epochs: int = 200) -> None:
         self.clock = Clock()
         pixels, labels = np.zeros((100, 1, 1, 1), np.uint8), np.zeros(100, np.int64)
         train = Batches(pixels, labels, np.arange(80), 10)  # 8 steps an epoch
-        held_out = Batches(pixels, labels, np.arange(80, 80 + validation), 10)
         self.deadline = Deadline(
-            self.clock() + deadline, train, held_out, epochs=epochs, clock=self.clock
+            self.clock() + deadline,
+            train,
+            validation_seconds=validation,
+            epochs=epochs,
+            clock=self.clock,
         )
         self.model = SimpleNamespace(
             stop_training=False, optimizer=SimpleNamespace(learning_rate=0.5)
@@ -70,34 +73,31 @@ def test_it_ends_in_time_and_uses_the_time() -> None:
 
 def test_the_last_validation_is_in_the_time() -> None:
     # 8 steps, 3 s, 8 steps, 3 s: 22. With 2 more steps and 3 s it is 27; a third would make 28.
-    fit = Fit(27.5, validation=20)
+    fit = Fit(27.5, validation=3)
     assert fit.run(validation=3) == 27
     assert fit.steps == 18
 
 
 def test_no_epoch_begins_that_could_not_make_a_step() -> None:
     # 8 steps and 3 s are 11; another step and validation would end at 15.
-    fit = Fit(14.5, validation=20)
+    fit = Fit(14.5, validation=3)
     assert fit.run(validation=3) == 11
     assert fit.steps == 8
 
 
-def test_before_the_first_validation_its_time_is_taken_to_be_long() -> None:
-    # The first call compiles: 5 s. Validation is then expected to take 5 s for the same, and from
-    # the second call on 4 s more, for 40 pictures at a second for 10. After 6 steps and 10 s, a
-    # seventh and 9 s would be in time; after 7 steps and 11 s, an eighth would not.
-    fit = Fit(20, validation=40)
-    assert fit.run(first=5, validation=7) == 7 + 4 + 7
-    assert fit.steps == 7
+def test_a_validation_that_takes_longer_than_expected() -> None:
+    # Expected 1 s, it takes 4: 8 steps and 4 s are 12. Two more steps and 4 s are 18; a third, 19.
+    fit = Fit(18.5, validation=1)
+    assert fit.run(validation=4) == 18
+    assert fit.steps == 10
 
 
 def test_a_little_is_always_trained() -> None:
-    # After the first call, at 30 s, the deadline is put off to 61.5 s: 1.5 s of training, and a
-    # validation that is expected to take 30 s as well. The second call shows that 20 pictures take
-    # half a second more. After 4 calls, at 31 s, a fifth and 30.5 s would end too late.
-    fit = Fit(-3, validation=20)
-    assert fit.run(first=30, step=0.25, validation=2) == 30 + 4 * 0.25 + 2
-    assert fit.steps == 5
+    # After the first call, at 30 s, the deadline is put off to 33.5 s: 1.5 s of training, and the
+    # 2 s of validation. After 7 calls, at 31.5 s, an eighth and 2 s would end at 33.75 s.
+    fit = Fit(-3, validation=2)
+    assert fit.run(first=30, step=0.25, validation=2) == 30 + 6 * 0.25 + 2
+    assert fit.steps == 7
     assert fit.deadline.reached
     assert fit.rates[-1] > 0
 
@@ -111,18 +111,19 @@ def test_all_epochs_done_before_the_deadline() -> None:
 
 
 def test_the_learning_rate_rises_and_ends_near_zero_with_the_time() -> None:
-    fit = Fit(100)
+    fit = Fit(101)
     fit.run()
     assert fit.rates[0] == 0
+    assert fit.rates[1] < 0.01 * 0.5  # the first call compiles, and is no part of the 100 s
     assert max(fit.rates) == 0.5
-    assert np.argmax(fit.rates) == 10  # a tenth of 100 s
-    assert (np.diff(fit.rates[10:]) < 0).all()
+    assert np.argmax(fit.rates) == 11  # a tenth of 100 s
+    assert (np.diff(fit.rates[11:]) < 0).all()
     assert fit.rates[-1] < 0.001 * 0.5
 
 
 def test_slower_machine_same_schedule() -> None:
     """At the same share of the time the rate is the same, however many steps that is."""
-    fast, slow = Fit(100), Fit(100)
+    fast, slow = Fit(101), Fit(101)
     fast.run(step=1)
     slow.run(step=4)
     assert slow.rates[10] == pytest.approx(fast.rates[1 + 9 * 4])

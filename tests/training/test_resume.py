@@ -291,12 +291,12 @@ def test_a_deadline_goes_on_with_its_schedule(tmp_path: Path) -> None:
     from tellapart.training.deadline import Deadline
 
     batches, _ = trainer.make_batches(PIXELS, LABELS, PARTS, how(), CLASSES)
-    first = Deadline(100.0, batches, batches, epochs=5, clock=clock)
+    first = Deadline(100.0, batches, validation_seconds=2.0, epochs=5, clock=clock)
     first.set_model(_with_learning_rate(0.5))
     first.on_train_begin()
     clock.now = 50.0
     state = first.state()
-    second = Deadline(350.0, batches, batches, epochs=5, clock=clock)
+    second = Deadline(350.0, batches, validation_seconds=3.0, epochs=5, clock=clock)
     clock.now = 300.0  # 50 s of the budget are left
     second.set_model(_with_learning_rate(0.1))  # where the schedule had come to
     second.on_train_begin()

@@ -16,7 +16,7 @@ from tellapart.data.split import Split
 from tellapart.data.streaming import PixelRows
 from tellapart.evaluation.calibration import FittedPart
 from tellapart.evaluation.novelty import AXES, PICTURES_PER_AXIS, NoveltyModel, thin
-from tellapart.export.parity import TOLERANCE
+from tellapart.export.parity import TOLERANCE, sample
 from tellapart.files import atomic_path
 from tellapart.models.backend import import_keras
 from tellapart.models.head.problem import softmax
@@ -132,8 +132,10 @@ class FromScratch:
         began = time.monotonic()
         trainer.predict(self.model, self.pixels, some)
         seconds = (time.monotonic() - began) / len(some)
-        # Each test picture is predicted, and most once more from its raw file, to prove the export.
-        looks = 2 * len(parts.test) + min(LEARNED_FROM, len(parts.train))
+        # Test pictures are predicted, and some once more from their raw files: that is the proof.
+        proven = len(sample(len(parts.test), self._recipe.image_spec))
+        unseen = len(parts.calibration) or len(parts.validation)
+        looks = len(parts.test) + proven + unseen + min(LEARNED_FROM, len(parts.train))
         finishing = (
             FINISHING_SECONDS
             + FINISHING_SECONDS_PER_WEIGHT * self.parameters

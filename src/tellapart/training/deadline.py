@@ -29,9 +29,8 @@ class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
     Where less than `LEAST_SECONDS` is left after the first call of the training step, the deadline
     is put off, and at least one more call is made: a network that has made one update knows
     nothing, and a classifier is what a budget is for.
-    Before the first validation, its time is taken to be at most that of the first call (which
-    compiles the step, as validation must) plus that of training on as many pictures. How many
-    updates fit depends on the machine: runs with a deadline do not repeat bit for bit.
+    The first call compiles, and is no part of the schedule. How many updates fit depends on the
+    machine: runs with a deadline do not repeat bit for bit.
 
     Attributes:
         epochs: how many are expected to begin before the deadline.
@@ -42,34 +41,34 @@ class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
         self,
         deadline: float,
         train: Batches,
-        validation: Batches,
         *,
+        validation_seconds: float,
         epochs: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Args are: a time of the clock, what is trained and validated on, the most epochs."""
+        """Args are: a time of the clock, what is trained on, what validation takes, most epochs."""
         super().__init__()
         self.deadline, self.clock = deadline, clock
         self.epochs = self.most_epochs = epochs
         self.reached = False
         self._steps = len(train)
-        self._validated = len(validation.indices) / train.batch_size  # in steps of training
         self._calls: list[float] = []  # seconds of the first call and of the recent ones
-        self._seconds_per_step = 0.0
-        self._validation_seconds: float | None = None
+        self._validation_seconds = validation_seconds
         self._epoch = self._step = 0
         self._learning_rate = 0.0
         self._began = self._last = clock()
+        self._schedule_began = self._began
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Called by Keras."""
-        self._began = self.clock()
+        self._began = self._schedule_began = self.clock()
         self._learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
     def state(self) -> dict[str, Any]:
         """What `go_on` takes."""
         return {
             "seconds": self.clock() - self._began,
+            "schedule_seconds": self.clock() - self._schedule_began,
             "learning_rate": self._learning_rate,
             "validation_seconds": self._validation_seconds,
             "reached": self.reached,
@@ -78,6 +77,7 @@ class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
     def go_on(self, state: Mapping[str, Any]) -> None:
         """Takes up the schedule of an interrupted training; called once `fit` has begun."""
         self._began = self.clock() - state["seconds"]
+        self._schedule_began = self.clock() - state["schedule_seconds"]
         self._learning_rate = state["learning_rate"]
         self._validation_seconds = state["validation_seconds"]
 
@@ -101,11 +101,11 @@ class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
         """Called by Keras after each call of the compiled step, which may make several updates."""
         now = self.clock()
         seconds = now - self._last
-        if self._calls:  # the first one compiles, and says nothing of the others
-            self._seconds_per_step = seconds / max(batch + 1 - self._step, 1)
+        if not self._calls:  # it compiles
+            self._schedule_began += seconds
         self._calls = [*self._calls[:1], *self._calls[1:][-RECENT_CALLS:], seconds]
         self._step, self._last = batch + 1, now
-        least = now + LEAST_SECONDS + self._expected_validation()
+        least = now + LEAST_SECONDS + self._validation_seconds
         if len(self._calls) == 1 and self.deadline < least:
             self.deadline = least  # and how long another call takes is not known yet
         else:
@@ -114,28 +114,21 @@ class Deadline(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Called by Keras after validation: another epoch only if it can make a step."""
         now = self.clock()
-        self._validation_seconds = max(self._validation_seconds or 0.0, now - self._last)
+        self._validation_seconds = max(self._validation_seconds, now - self._last)
         self._stop_if_late(now)
 
     def _stop_if_late(self, now: float) -> None:
         call = max(self._calls[1:], default=self._calls[0])
-        if now + call + self._expected_validation() > self.deadline:
+        if now + call + self._validation_seconds > self.deadline:
             self.reached = self.model.stop_training = True
         done = self._epoch + self._step / self._steps
         fit = done * (self.deadline - self._began) / max(now - self._began, 1e-9)
         self.epochs = max(self._epoch + 1, min(self.most_epochs, math.ceil(fit)))
 
-    def _expected_validation(self) -> float:
-        """In seconds."""
-        if self._validation_seconds is not None:
-            return self._validation_seconds
-        if not self._validated or not self._calls:
-            return 0.0
-        return self._calls[0] + self._validated * self._seconds_per_step
-
     def _progress(self, now: float) -> float:
         """The share of what training may take that is over, by time or by epochs: 0 to 1."""
-        room = self.deadline - self._expected_validation() - self._began
-        by_time = (now - self._began) / room if room > 0 else 1.0
+        began = self._schedule_began
+        room = self.deadline - self._validation_seconds - began
+        by_time = (now - began) / room if room > 0 else 1.0
         by_epochs = (self._epoch + self._step / self._steps) / self.most_epochs
         return min(max(by_time, by_epochs), 1.0)

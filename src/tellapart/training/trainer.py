@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,9 @@ PROMPT_STEPS_PER_EXECUTION = 4
 """With a deadline, which can only be kept between two calls."""
 
 PREDICTION_BATCH = 128
+
+TIMED_BATCHES = 8
+"""So many batches of the validation part tell how long all of it takes."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,18 @@ def fit(
     limit = None
     if deadline is None and recipe.budget_seconds is not None:
         deadline = clock() + recipe.budget_seconds
-    if deadline is not None:
-        limit = Deadline(deadline, train, validation, epochs=recipe.epochs, clock=clock)
     optimizer = make_optimizer(recipe)
-    if recipe.schedule == "one-cycle" and limit is None:  # which has a cycle of its own
+    if recipe.schedule == "one-cycle" and deadline is None:  # which has a cycle of its own
         _follow(optimizer, len(train) * recipe.epochs)
-    _compile(model, optimizer, recipe, steps=len(train), prompt=limit is not None)
+    _compile(model, optimizer, recipe, steps=len(train), prompt=deadline is not None)
+    if deadline is not None:
+        limit = Deadline(
+            deadline,
+            train,
+            validation_seconds=time_validation(model, validation, clock),
+            epochs=recipe.epochs,
+            clock=clock,
+        )
     feed: Callable[[Batches], Any] = Batches.for_keras
     if on_device.belongs_on_device(train):
         resume.build_metrics(model, train)
@@ -185,6 +194,17 @@ def make_batches(
     return train, Batches(
         pixels, labels, split.validation, max(recipe.batch_size, PREDICTION_BATCH), one_hot
     )
+
+
+def time_validation(model: Any, validation: Batches, clock: Callable[[], float]) -> float:
+    """How many seconds a validation takes once it is compiled, which is done here."""
+    if not len(validation):
+        return 0.0
+    few = replace(validation, indices=validation.indices[: TIMED_BATCHES * validation.batch_size])
+    model.evaluate(few.for_keras(), verbose=0)
+    began = clock()
+    model.evaluate(few.for_keras(), verbose=0)
+    return (clock() - began) * len(validation.indices) / len(few.indices)
 
 
 def predict(
