@@ -39,9 +39,9 @@ the time for a few tenths of a point (docs/fast.md)."""
 SMALLEST_SIDE_OF_AUTO = 16
 """Of smaller pictures, `auto` takes a classic network, which is as good there and sooner done."""
 
-SHORT_BUDGET = 30.0
+SHORT_BUDGET = 20.0
 """With fewer seconds than that, `auto` takes a classic network, which learns something from the
-first updates on; measured at 15 and 30 s (docs/fast.md)."""
+first updates on; measured at 15, 20 and 30 s (docs/fast.md)."""
 
 MANY_PICTURES = 10_000
 """From so many on, a tenth of the training part is enough to validate on, instead of a fifth."""
