@@ -39,8 +39,8 @@ CONTENDERS = {
     "plain keras": ("plain Keras", style.VERMILLION, "s"),
     "plain pytorch": ("plain PyTorch", GREEN, "D"),
     "short": ("tellapart, one epoch", SKY, "^"),
-    "equal time": ("tellapart, in Keras's time", style.BLUE, "o"),
-    "tellapart": ("tellapart, photos", style.BLUE, "o"),
+    "equal time": ("in Keras's time", style.BLUE, "o"),
+    "tellapart": ("photos", style.BLUE, "s"),
 }
 
 SHOWN_ACCURACIES = (
