@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tellapart.errors import RunError, TellapartError
+from tellapart.files import write_text
 from tellapart.runs import RunFolder, find_runs
 
 
@@ -137,3 +138,13 @@ def test_a_folder_is_locked_while_its_run_is_running(tmp_path: Path) -> None:
     assert run.is_running() is True
     run.write_info({"status": "finished"})
     assert run.is_running() is False
+
+
+def test_a_run_folder_whose_drive_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    folder = RunFolder.create("photos", out=tmp_path / "run")
+    folder.write_info({"status": "running"})
+    folder.path.rename(tmp_path / "away")
+    for name in ("a.json", "plots/a.png"):
+        with pytest.raises(TellapartError, match=r"there is no folder .*its drive or network"):
+            write_text(folder.file(name), "{}")
+    assert not folder.path.exists()

@@ -97,7 +97,8 @@ def write_error(path: Path, error: OSError) -> TellapartError:
     To be called before what was begun is removed, or a full disk does not look full any more.
     """
     remedies = {
-        errno.ENOENT: f"there is no folder {path.parent}. Make it first, or name another",
+        errno.ENOENT: f"there is no folder {path.parent}. Make it first, or name another; if it "
+        "was there before, look whether its drive or network is connected",
         errno.EISDIR: "it is a folder. Name a file",
         errno.ENOSPC: "the disk is full. Free some space, or name another folder",
         errno.EDQUOT: "your disk quota is used up. Free some space, or name another folder",

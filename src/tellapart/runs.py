@@ -152,10 +152,14 @@ class RunFolder:
                 self.path.parent.rmdir()
 
     def file(self, name: str) -> Path:
-        """The path of a file of the run; its folder is made if need be."""
+        """The path of a file of the run; a folder below the run's is made if need be.
+
+        Never the run's own: where a drive was disconnected, another one would be begun.
+        """
         path = self.path / name
         try:
-            path.parent.mkdir(exist_ok=True)
+            if path.parent != self.path:
+                path.parent.mkdir(exist_ok=True)
         except OSError as error:
             raise write_error(path, error) from error
         return path

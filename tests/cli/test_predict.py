@@ -284,7 +284,7 @@ def test_the_name_of_the_file_decides_the_format(
         ("a.xlsx", "a.xlsx: no format goes with '.xlsx'. Name a file that ends in .csv, "),
         ("photos", "photos: no format goes with ''. "),
         ("photos/deeper.csv", "photos/deeper.csv is a folder. Name a file to write to."),
-        ("absent/a.csv", "there is no folder absent. Make it first, or name another."),
+        ("absent/a.csv", "there is no folder absent. Make it first, or name another; if"),
     ],
 )
 def test_an_output_that_makes_no_sense(run: Run, here: Path, name: str, message: str) -> None:
