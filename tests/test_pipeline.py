@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -594,6 +596,21 @@ def test_a_drive_that_is_taken_out_ends_the_run(colour_folder: Path, tmp_path: P
     assert not (tmp_path / "run").exists()
     away.rename(colour_folder)
     assert train_quickly(colour_folder, tmp_path / "run").evaluation.accuracy.value > 0
+
+
+def test_a_clock_that_is_set_back(colour_folder: Path, tmp_path: Path) -> None:
+    """By an hour at each look at it."""
+    now = itertools.count(time.time(), -3600)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: next(now))
+        patch.setenv("TELLAPART_CHECKPOINT_SECONDS", "0")
+        run = train_quickly(colour_folder, tmp_path / "run")
+    info = read_json(run, runs.RUN_JSON)
+    assert info["status"] == "finished"
+    assert next(now) < time.time() - 3600, "somebody has looked at it"
+    assert min(info["stages"].values()) >= 0
+    assert min(float(row["seconds"]) for row in rows_of(run, runs.RESULTS_CSV)) > 0
+    assert info["training"]["seconds"] > 0
 
 
 def test_corrected_labels_are_trained_on_and_recorded(colour_folder: Path, tmp_path: Path) -> None:
