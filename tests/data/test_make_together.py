@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from PIL import Image
 from tellapart.data import load
 from tellapart.data import sweep as sweep_module
 from tellapart.data.audit import SIGNATURES
-from tellapart.data.audit.signature import joint_maker
+from tellapart.data.audit.signature import joint_maker, sign
 from tellapart.data.columns import make_together, open_column
 from tellapart.data.store import pixel_measure
+from tellapart.decoding import Maker, make_rows, pool
 from tellapart.errors import DataError
-from tellapart.images import ImageSpec
+from tellapart.images import ImageSpec, decode
 from tests.data.audit.pictures import photo
 
 
@@ -77,6 +79,30 @@ def test_the_same_rows(mixed: Path, own_cache: Path, spec: ImageSpec) -> None:
                 )
             }
         )
+
+
+@pytest.mark.parametrize("many", [10, 10_000])
+def test_arrays_here_or_in_other_processes(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(sweep_module, "MANY_ARRAYS", many)
+    sent: list[int] = []
+
+    def ask(maker: Maker, raws: Sequence[pool.Sent], names: Sequence[str]) -> list[Any]:
+        sent.append(len(raws))
+        return make_rows(maker, raws, names)
+
+    monkeypatch.setattr(sweep_module, "make_rows", ask)
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 12, 9, 3), dtype=np.uint8)
+    dataset = load((pixels, np.arange(300) % 2))
+    spec = ImageSpec(8, 6)
+    assert make_together(dataset, (SIGNATURES, pixel_measure(spec)), joint_maker(spec))
+    assert sum(sent) == (300 if many == 10 else 0)
+    rows = open_column(dataset, pixel_measure(spec)).rows
+    signatures = open_column(dataset, SIGNATURES).rows
+    for number in range(0, 300, 7):
+        np.testing.assert_array_equal(rows[number], decode(pixels[number], spec))
+        assert signatures[number] == sign(pixels[number])
 
 
 def test_nothing_is_made_where_something_is_known(

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.decoding import Maker, make_rows, pixel_maker, pool
+from tellapart.decoding import Maker, can_be_sent, make_rows, pixel_maker, pool
 from tellapart.errors import ImageError, TellapartError
 from tellapart.images import ImageSpec, Raw, decode
 from tests.data.audit.pictures import jpeg, photo
@@ -59,6 +59,24 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), str(root / "src")]))
     yield
     pool.end_idle()
+
+
+def test_pixels_are_turned_over_there_as_here() -> None:
+    rng = np.random.default_rng(0)
+    shapes = [(9, 7), (9, 7, 1), (8, 6, 3), (5, 5, 4)]
+    arrays = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes]
+    arrays.append(arrays[2][::2, ::-1])  # not contiguous
+    arrays.append(np.zeros((4, 4, 2), np.uint8))
+    mixed: list[pool.Sent] = [jpeg(photo(0)), *arrays]
+    assert all(map(can_be_sent, mixed))
+    assert not can_be_sent(np.zeros((8, 6, 3), np.float32))
+    *rows, refused = make_rows(pixel_maker(SPEC), mixed, ["x"] * len(mixed))
+    for raw, row in zip(mixed, rows, strict=False):
+        np.testing.assert_array_equal(row, decode(raw, SPEC))
+    assert refused == (
+        "pixels of shape (4, 4, 2) and type uint8: expected (height, width) or (height, width, 1, "
+        "3 or 4) uint8"
+    )
 
 
 def lengths(rows: list[object]) -> list[object]:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart.data.dataset import Dataset
-from tellapart.decoding import Maker, make_rows
+from tellapart.decoding import Maker, can_be_sent, make_rows
 from tellapart.decoding.maker import Make, Rows
 from tellapart.errors import DataError, ImageError, SourceGoneError
 from tellapart.images import Raw
@@ -34,9 +34,13 @@ LARGE_CHUNKS_A_THREAD = 8
 """Chunks are large where each thread gets so many all the same."""
 
 RAW_BYTES = 32 * 2**20
-"""Encoded pictures are handed on when they have so many bytes together."""
+"""Pictures are handed on when they have so many bytes together."""
 
 MAX_THREADS = 16
+
+MANY_ARRAYS = 20_000
+"""Fewer pictures that are arrays already are turned here: before a process has started, most are
+done. Of more, the processes spare threads that wait for their turn at Python."""
 
 Known = Callable[[bytes], Rows | str | None]
 """A digest to the row that is known already, why there is none, or None where it is new."""
@@ -73,7 +77,7 @@ def sweep(dataset: Dataset, maker: Maker, known: Known) -> Generator[Chunk]:
     Yields:
         Chunks, in the order of the data set.
     """
-    threads = _threads(dataset)
+    threads, apart = _threads(dataset)
     even = len(dataset) // (LARGE_CHUNKS_A_THREAD * threads)
     most = max(CHUNK_PICTURES, min(LARGE_CHUNK_PICTURES, even))
     step = max(1, min(most, CHUNK_BYTES // max(1, maker.row_bytes)))
@@ -82,7 +86,8 @@ def sweep(dataset: Dataset, maker: Maker, known: Known) -> Generator[Chunk]:
     make = maker.load()
 
     def work(start: int) -> Chunk:
-        chunk = _Chunk(start, min(step, len(dataset) - start), dataset, maker, make, known)
+        rows = range(start, min(start + step, len(dataset)))
+        chunk = _Chunk(rows, dataset, maker, make, known, apart=apart)
         return chunk.fill(stop)
 
     if threads == 1:
@@ -116,25 +121,33 @@ def digest_of(raw: Raw) -> bytes:
     return digest.digest()
 
 
-def _threads(dataset: Dataset) -> int:
-    """Arrays are there already: turning them is Python's work, where threads take turns."""
+def _threads(dataset: Dataset) -> tuple[int, bool]:
+    """Returns how many threads read, and whether other processes work on what they read."""
     try:
         encoded = isinstance(dataset.source.read(0), bytes)
     except ImageError:
         encoded = True
-    return min(usable_cores(), MAX_THREADS) if encoded else 1
+    apart = encoded or len(dataset) >= MANY_ARRAYS
+    return min(usable_cores(), MAX_THREADS) if apart else 1, apart
 
 
 class _Chunk:
     """A chunk while it is filled."""
 
     def __init__(
-        self, start: int, count: int, dataset: Dataset, maker: Maker, make: Make, known: Known
+        self,
+        rows: range,
+        dataset: Dataset,
+        maker: Maker,
+        make: Make,
+        known: Known,
+        *,
+        apart: bool,
     ) -> None:
-        self._rows = range(start, start + count)
+        self._rows, self._apart = rows, apart
         self._dataset, self._maker, self._make, self._known = dataset, maker, make, known
-        self._filled = Chunk(np.zeros((count, DIGEST_BYTES), dtype=np.uint8))
-        self._waiting: dict[int, bytes] = {}
+        self._filled = Chunk(np.zeros((len(rows), DIGEST_BYTES), dtype=np.uint8))
+        self._waiting: dict[int, bytes | npt.NDArray[np.uint8]] = {}
         self._waiting_bytes = 0
 
     def fill(self, stop: threading.Event) -> Chunk:
@@ -157,16 +170,16 @@ class _Chunk:
         found = self._known(digest)
         if found is not None:
             self._put(place, found, self._filled.known)
-        elif isinstance(raw, bytes):
+        elif isinstance(raw, bytes) or (self._apart and can_be_sent(raw)):
             self._waiting[place] = raw
-            self._waiting_bytes += len(raw)
+            self._waiting_bytes += raw.nbytes if isinstance(raw, np.ndarray) else len(raw)
             if self._waiting_bytes >= RAW_BYTES:
                 self._send()
         else:
             self._filled.made[place] = self._make(raw, self._name(place))
 
     def _send(self) -> None:
-        """Has the encoded pictures decoded that were read so far."""
+        """Has the pictures worked on that were read so far."""
         if self._waiting:
             places, raws = list(self._waiting), list(self._waiting.values())
             self._waiting, self._waiting_bytes = {}, 0

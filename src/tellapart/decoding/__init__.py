@@ -7,6 +7,6 @@ not the run: the picture is named, the others go on.
 
 from tellapart.decoding.maker import Maker
 from tellapart.decoding.pixels import decode_apart, pixel_maker
-from tellapart.decoding.pool import make_rows, start_ahead
+from tellapart.decoding.pool import can_be_sent, make_rows, start_ahead
 
-__all__ = ["Maker", "decode_apart", "make_rows", "pixel_maker", "start_ahead"]
+__all__ = ["Maker", "can_be_sent", "decode_apart", "make_rows", "pixel_maker", "start_ahead"]

@@ -10,13 +10,15 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeGuard, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from tellapart.decoding.frames import read_frame, write_frame
 from tellapart.decoding.maker import Maker, Rows
 from tellapart.errors import TellapartError
+from tellapart.images import Raw
 from tellapart.limits import DECODE_SECONDS, LIMITS
 
 CRASHED = "makes the decoder crash"
@@ -28,7 +30,16 @@ _START = (
 )
 
 
-def make_rows(maker: Maker, raws: Sequence[bytes], names: Sequence[str]) -> list[Rows | str]:
+Sent = bytes | npt.NDArray[np.uint8]
+"""An encoded picture, or a picture's pixels."""
+
+
+def can_be_sent(raw: Raw) -> TypeGuard[Sent]:
+    """Whether `make_rows` takes a picture."""
+    return isinstance(raw, bytes) or (isinstance(raw, np.ndarray) and raw.dtype == np.uint8)
+
+
+def make_rows(maker: Maker, raws: Sequence[Sent], names: Sequence[str]) -> list[Rows | str]:
     """Makes a row of each picture, in another process. Safe to call from several threads.
 
     As many processes are used as threads call at once; they are kept for the next call, and end
@@ -37,7 +48,7 @@ def make_rows(maker: Maker, raws: Sequence[bytes], names: Sequence[str]) -> list
 
     Args:
         maker: what to make.
-        raws: n encoded pictures.
+        raws: n encoded pictures, or pixels as `images.decode` takes them.
         names: n names, for errors.
 
     Returns:
@@ -56,7 +67,7 @@ def make_rows(maker: Maker, raws: Sequence[bytes], names: Sequence[str]) -> list
     ]
 
 
-def _try_twice(maker: Maker, raw: bytes, name: str) -> Rows | str | None:
+def _try_twice(maker: Maker, raw: Sent, name: str) -> Rows | str | None:
     """The first time, the machine may have been short of memory; a hang is not waited for again."""
     for last in (False, True):
         try:
@@ -67,7 +78,7 @@ def _try_twice(maker: Maker, raw: bytes, name: str) -> Rows | str | None:
     raise AssertionError("unreachable")
 
 
-def _make_alone(maker: Maker, raw: bytes, name: str) -> Rows | str:
+def _make_alone(maker: Maker, raw: Sent, name: str) -> Rows | str:
     """Makes the row of a large picture while no other one of them is in memory."""
     with _one_large_at_a_time:
         try:
@@ -87,7 +98,7 @@ class _LostError(Exception):
 
 
 def _ask(
-    maker: Maker, raws: Sequence[bytes], names: Sequence[str], *, alone: bool = False
+    maker: Maker, raws: Sequence[Sent], names: Sequence[str], *, alone: bool = False
 ) -> list[Rows | str | None]:
     """Returns rows, reasons, and None for large pictures, which are made when they are `alone`."""
     try:
@@ -147,13 +158,15 @@ class _Decoder:
         self._ready = True
 
     def ask(
-        self, maker: Maker, raws: Sequence[bytes], names: Sequence[str], *, alone: bool
+        self, maker: Maker, raws: Sequence[Sent], names: Sequence[str], *, alone: bool
     ) -> list[Rows | str | None]:
         """Sends pictures and waits for their rows."""
+        contents = list(map(_content, raws))
         head = {
             "function": maker.function,
             "arguments": dict(maker.arguments),
-            "sizes": list(map(len, raws)),
+            "sizes": [content.nbytes for content in contents],
+            "shapes": [raw.shape if isinstance(raw, np.ndarray) else None for raw in raws],
             "names": list(names),
             "alone": alone,
         }
@@ -163,7 +176,7 @@ class _Decoder:
         watch.daemon = True
         watch.start()
         try:
-            write_frame(self._to, head, raws)
+            write_frame(self._to, head, contents)
             answer, content = read_frame(self._from)
         except (EOFError, OSError):
             raise _LostError(HANGS.format(seconds) if self._timed_out else CRASHED) from None
@@ -182,6 +195,12 @@ class _Decoder:
         for stream in (self._to, self._from):
             with contextlib.suppress(OSError):  # what could not be sent cannot be flushed
                 stream.close()
+
+
+def _content(raw: Sent) -> memoryview:
+    if isinstance(raw, bytes):
+        return memoryview(raw)
+    return np.ascontiguousarray(raw).reshape(-1).data
 
 
 def _rows(

@@ -15,7 +15,7 @@ import numpy as np
 from tellapart.decoding.frames import read_frame, write_frame
 from tellapart.decoding.maker import Make, Maker
 from tellapart.errors import ImageError
-from tellapart.images import LargeImageError, refusing_large
+from tellapart.images import LargeImageError, Raw, refusing_large
 
 
 def main() -> None:
@@ -50,9 +50,11 @@ def _make(head: dict[str, Any], content: bytes) -> tuple[dict[str, str | None], 
     unmade: dict[str, str | None] = {}
     rows: list[memoryview] = []
     start = 0
-    for place, (size, name) in enumerate(zip(head["sizes"], head["names"], strict=True)):
-        raw = content[start : start + size]
+    facts = zip(head["sizes"], head["shapes"], head["names"], strict=True)
+    for place, (size, shape, name) in enumerate(facts):
+        own = content[start : start + size]
         start += size
+        raw: Raw = own if shape is None else np.frombuffer(own, np.uint8).reshape(shape)
         try:
             with nullcontext() if head["alone"] else refusing_large():
                 row = make(raw, name)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from tellapart.data.audit import copies as module
+from tellapart.data.audit import search
 from tellapart.data.audit.copies import KINDS, Copies, find_copies
 from tellapart.data.audit.description import describe
 from tellapart.data.audit.search import find_candidates
@@ -134,6 +135,25 @@ def test_a_set_of_copies_alone(originals: npt.NDArray[Any]) -> None:
     rows["grey"] = np.clip(rows["grey"].astype(int) + noise, 0, 255)
     rows["pixels"] = rng.integers(0, 256, rows["pixels"].shape)
     assert (found(rows).groups == 0).all()
+
+
+def test_pairs_that_are_given_up_early_are_no_copies(
+    originals: npt.NDArray[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    altered_ones = signatures(*(altered(photo(k), "cropped") for k in range(40)))
+    grey = np.concatenate([originals, altered_ones])["grey"]
+
+    def pairs() -> list[tuple[int, int, int]]:
+        # Closeness such that a part of what the search comes upon is let through.
+        found = find_candidates(grey, np.ones(len(grey), np.int64), closeness=(0.5, 0.5), always=0)
+        return list(
+            zip(found.first.tolist(), found.second.tolist(), found.views.tolist(), strict=True)
+        )
+
+    early = pairs()
+    monkeypatch.setattr(search, "ROUNDING", np.inf)  # all of them are compared in full
+    assert early == pairs()
+    assert len(early) > 40
 
 
 def test_the_search_looks_at_a_bounded_number_of_pairs() -> None:

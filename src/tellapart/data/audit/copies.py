@@ -138,9 +138,10 @@ def _join(
     """Joins pairs, the most similar first, to groups; returns each picture's first of its group."""
     if not len(first):
         return np.arange(len(grey))
-    plain, mirrored = describe(grey), describe(grey, MIRRORED)
-    crowd = crowd_distances(plain, plain[references(len(plain))])
-    root = np.arange(len(grey))
+    involved, places = np.unique(np.concatenate([first, second]), return_inverse=True)
+    plain, mirrored = describe(grey[involved]), describe(grey[involved], MIRRORED)
+    crowd = crowd_distances(plain, describe(grey[references(len(grey))]))
+    root = np.arange(len(involved))
 
     def top(picture: int) -> int:
         while root[picture] != picture:
@@ -148,11 +149,13 @@ def _join(
             picture = int(root[picture])
         return picture
 
-    for one, other in zip(first.tolist(), second.tolist(), strict=True):
+    for one, other in places.reshape(2, -1).T.tolist():
         low, high = sorted((top(one), top(other)))
         likeness = max(plain[low] @ plain[high], mirrored[low] @ plain[high])
         as_found = {low, high} == {one, other}
         farthest = max(FARTHEST * min(crowd[low], crowd[high]), ALIKE)
         if as_found or 1 - likeness <= farthest:
             root[high] = low
-    return np.array([top(picture) for picture in range(len(grey))])
+    joined = np.arange(len(grey))
+    joined[involved] = involved[[top(picture) for picture in range(len(involved))]]
+    return joined

@@ -8,6 +8,7 @@ pictures are decoded once and never held together in memory.
 from __future__ import annotations
 
 import hashlib
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,9 @@ SIGNATURE = np.dtype(
 )
 """One row a picture. Sizes are those of the upright picture."""
 
+_NO_CHROMA = bytes([128]) * (2 * CHROMA_SIDE**2)
+_FACTS = struct.Struct("=IIB")  # height, width, format
+
 
 def sign(raw: Raw, name: str = "") -> npt.NDArray[Any]:
     """Makes the signature of a picture.
@@ -65,23 +69,23 @@ def sign(raw: Raw, name: str = "") -> npt.NDArray[Any]:
     Raises:
         ImageError: the picture cannot be decoded.
     """
-    return _sign_loaded(raw, load_image(raw, None, name, draft_size=DRAFT_SIDE))
+    loaded = load_image(raw, None, name, draft_size=DRAFT_SIDE)
+    signed = _sign_loaded(raw, loaded, loaded.image.tobytes())
+    return np.frombuffer(signed, SIGNATURE).reshape(())
 
 
-def _sign_loaded(raw: Raw, loaded: Loaded) -> npt.NDArray[Any]:
-    row = np.zeros((), SIGNATURE)
+def _sign_loaded(raw: Raw, loaded: Loaded, pixels: bytes) -> bytes:
+    """Returns the bytes of a SIGNATURE: put together from Pillow's, without an array for each."""
     small = loaded.image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     if small.mode == "L":
-        row["grey"] = np.asarray(small)
-        row["chroma"] = 128
+        planes = small.tobytes() + _NO_CHROMA
     else:
-        luma, *chroma = small.convert("YCbCr").split()
-        row["grey"] = np.asarray(luma)
-        row["chroma"] = [np.asarray(plane.reduce(SIDE // CHROMA_SIDE)) for plane in chroma]
-    row["height"], row["width"] = loaded.height, loaded.width
-    row["format"] = FORMATS.index(loaded.format) + 1 if loaded.format in FORMATS else 0
-    row["pixels"] = np.frombuffer(_pixel_digest(raw, loaded), np.uint8)
-    return row
+        colours = small.convert("YCbCr")
+        coarse = colours.reduce(SIDE // CHROMA_SIDE).tobytes()
+        planes = colours.tobytes()[::3] + coarse[1::3] + coarse[2::3]
+    code = FORMATS.index(loaded.format) + 1 if loaded.format in FORMATS else 0
+    facts = _FACTS.pack(loaded.height, loaded.width, code)
+    return planes + facts + _pixel_digest(raw, loaded, pixels)
 
 
 def signing() -> Make:
@@ -114,12 +118,14 @@ def sign_and_decode(spec: Any) -> Make:
         whole = loaded.image.size == (loaded.width, loaded.height)
         # `decode` may leave out more detail of a JPEG: it then reads the picture itself.
         drafted = min(loaded.width, loaded.height) >= 2 * draft_size(known)
-        if whole and not drafted and loaded.image.mode == mode and known.background == WHITE:
-            pixels = fit(loaded.image, known)
+        content = loaded.image.tobytes()
+        if drafted or not whole or loaded.image.mode != mode or known.background != WHITE:
+            pixels = decode(raw, known, name).tobytes()
+        elif loaded.image.size == (known.width, known.height):
+            pixels = content
         else:
-            pixels = decode(raw, known, name)
-        signature = _sign_loaded(raw, loaded)
-        return np.frombuffer(signature.tobytes() + pixels.tobytes(), np.uint8)
+            pixels = fit(loaded.image, known).tobytes()
+        return np.frombuffer(_sign_loaded(raw, loaded, content) + pixels, np.uint8)
 
     return both
 
@@ -136,7 +142,7 @@ def format_name(code: int) -> str:
     return FORMATS[code - 1] if code else ""
 
 
-def _pixel_digest(raw: Raw, loaded: Loaded) -> bytes:
+def _pixel_digest(raw: Raw, loaded: Loaded, pixels: bytes) -> bytes:
     """Digests what decides the pixels: the pixels, or where they were drafted, how they are coded.
 
     So a JPEG that differs in nothing but its metadata has the same digest.
@@ -144,10 +150,8 @@ def _pixel_digest(raw: Raw, loaded: Loaded) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     image = loaded.image
     digest.update(f"{image.mode} {loaded.width} {loaded.height}".encode())
-    if image.size == (loaded.width, loaded.height):
-        digest.update(image.tobytes())
-    else:
-        digest.update(image.tobytes())  # the orientation and the colour profile show in these
+    digest.update(pixels)  # drafted ones show the orientation and the colour profile
+    if image.size != (loaded.width, loaded.height):
         for part in _coded(raw.read_bytes() if isinstance(raw, Path) else raw):
             digest.update(part)
     return digest.digest()
