@@ -32,6 +32,15 @@ def run_process(*arguments: str, **environment: str) -> subprocess.CompletedProc
     )
 
 
+def test_garbage_is_not_looked_for_when_the_process_ends() -> None:
+    code = (
+        "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count()))\n"
+        "from tellapart.cli import main; main(['--version'])\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(ended.stdout.split()[-1]) > 1_000
+
+
 # --- Help ---------------------------------------------------------------------------------------
 
 

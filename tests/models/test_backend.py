@@ -76,6 +76,17 @@ def test_the_backend_is_settled_before_the_import_begins() -> None:
     assert said(code) == "tensorflow\n"
 
 
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_is_collected_again_once_keras_is_there(tmp_path: Path, collects: bool) -> None:
+    (tmp_path / "keras.py").write_text("import gc; print(gc.isenabled())\n")
+    code = (
+        f"import gc, sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        f"{'' if collects else 'gc.disable()'}\n"
+        "backend.import_keras('tensorflow'); print(gc.isenabled())\n"
+    )
+    assert said(code).splitlines() == ["False", str(collects)]
+
+
 @pytest.mark.parametrize("ask", [begin_importing_keras, import_keras, check_backend])
 def test_a_backend_cannot_change(ask: object) -> None:
     import_keras()

@@ -7,8 +7,10 @@ traceback. Results go to stdout, everything else to stderr.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
+import gc
 import io
 import os
 import sys
@@ -26,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits; `arguments` defaults to those of the process."""
     from tellapart.cli.output import print_error, print_note
 
+    # Python looks for garbage among all objects twice as it ends: a second, once Keras is there.
+    atexit.register(gc.freeze)
     try:
         _open_closed_streams()
         _silence_warnings()

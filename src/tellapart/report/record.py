@@ -181,9 +181,12 @@ class RunRecord:
         counts = np.zeros((len(places), len(parts)), np.int64)
         try:
             with path.open(encoding="utf-8", newline="") as stream:
-                for row in csv.DictReader(stream):
-                    counts[places[unquoted(row["label"])], parts[row["part"]]] += 1
-        except (OSError, ValueError, KeyError, csv.Error) as error:
+                lines = csv.reader(stream)
+                head = next(lines)
+                label, part = head.index("label"), head.index("part")
+                for row in lines:
+                    counts[places[unquoted(row[label])], parts[row[part]]] += 1
+        except (OSError, ValueError, KeyError, IndexError, StopIteration, csv.Error) as error:
             raise AbsentError(f"{runs.SPLIT_CSV} is damaged ({error!r}).") from error
         return counts
 
