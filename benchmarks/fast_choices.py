@@ -2,9 +2,11 @@
 
     python benchmarks/fast_choices.py cifar10 --epochs 3 --seeds 0 1
     python benchmarks/fast_choices.py mnist --epochs 1 --only "as it is" "batch 250"
+    python benchmarks/fast_choices.py cifar10 --seconds 18 --only "as it is" "fast-narrow"
 
 A fifth of the training part is validated on, the same one for every row; the test part is not
-touched. Seconds are of training, the compilation of the network included.
+touched. Seconds are of training, the compilation of the network included: with `--seconds` as many
+updates are made as fit, the learning rate annealed by then.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from tellapart.data.split import Split
 from tellapart.data.store import open_store
 from tellapart.models import fast, registry
 from tellapart.models.backend import import_keras
+from tellapart.models.fast import FAST, FAST_NARROW
 from tellapart.models.precision import SINGLE
 from tellapart.training import trainer
 from tellapart.training.fast_recipe import choose_fast_recipe
@@ -45,9 +48,10 @@ def same(recipe: Recipe) -> Recipe:
 
 VARIANTS: dict[str, tuple[dict[str, object], Change]] = {
     "as it is": ({}, same),
-    "widths 32, 64, 64": ({"WIDTHS": (32, 64, 64)}, same),
-    "widths 32, 96, 192": ({"WIDTHS": (32, 96, 192)}, same),
-    "widths 64, 128, 128": ({"WIDTHS": (64, 128, 128)}, same),
+    FAST_NARROW: ({}, option(model=FAST_NARROW)),
+    "widths 32, 64, 64": ({"WIDTHS": {FAST: (32, 64, 64)}}, same),
+    "widths 32, 96, 192": ({"WIDTHS": {FAST: (32, 96, 192)}}, same),
+    "widths 64, 128, 128": ({"WIDTHS": {FAST: (64, 128, 128)}}, same),
     "whitening 4x4, stride 2": ({"LARGEST_UNHALVED": 1}, same),
     "single precision": ({"training_dtype": lambda: SINGLE}, same),
     "learning rate 0.06": ({}, option(learning_rate=0.06)),
@@ -69,15 +73,19 @@ def divide(dataset: Dataset) -> Split:
     return Split(np.sort(order[held_out:]), np.sort(order[:held_out]), none, none, 1234, ())
 
 
-def measure(dataset: Dataset, name: str, epochs: int, seed: int) -> dict[str, object]:
+def measure(
+    dataset: Dataset, parts: Split, name: str, training: dict[str, float], seed: int
+) -> dict[str, object]:
+    """`training` is of `epochs` or `budget_seconds`."""
     constants, change = VARIANTS[name]
-    recipe, _ = choose_fast_recipe(dataset, "fast", options={"epochs": epochs, "seed": seed})
+    recipe, _ = choose_fast_recipe(dataset, "fast", options={**training, "seed": seed})
     recipe = change(recipe)
     pixels = open_store(dataset, recipe.image_spec).pixels
-    parts = divide(dataset)
     with mock.patch.multiple(fast, **constants):  # type: ignore[call-overload]
         trainer.set_seed(seed)
-        built = registry.build("fast", recipe.image_spec.shape, len(dataset.class_names), seed=seed)
+        built = registry.build(
+            recipe.model, recipe.image_spec.shape, len(dataset.class_names), seed=seed
+        )
     twin = built.twin
     assert twin is not None
     twin.prepare(pixels[parts.train[:: max(1, len(parts.train) // 3000)]])
@@ -86,7 +94,8 @@ def measure(dataset: Dataset, name: str, epochs: int, seed: int) -> dict[str, ob
     import_keras().backend.clear_session()
     return {
         "variant": name,
-        "epochs": epochs,
+        "epochs": len(history.epochs),
+        "pictures": len(parts.train),
         "seed": seed,
         "val_accuracy": last.val_accuracy,
         "val_loss": last.val_loss,
@@ -98,16 +107,26 @@ def measure(dataset: Dataset, name: str, epochs: int, seed: int) -> dict[str, ob
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", choices=("mnist", "cifar10"))
-    parser.add_argument("--epochs", type=int, default=3)
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=int, default=3)
+    length.add_argument("--seconds", type=float)
+    parser.add_argument("--pictures", type=int, help="of the training part; the first, shuffled")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     dataset = tellapart.load(DATA / f"{arguments.data}.tar.gz")
+    parts = divide(dataset)
+    if arguments.pictures:
+        shuffled = np.random.default_rng(0).permutation(parts.train)
+        parts = replace(parts, train=np.sort(shuffled[: arguments.pictures]))
+    training = {"epochs": arguments.epochs}
+    if arguments.seconds:
+        training = {"budget_seconds": arguments.seconds}
     rows = []
     for seed in arguments.seeds:
         for name in arguments.only:
-            rows.append(measure(dataset, name, arguments.epochs, seed))
+            rows.append(measure(dataset, parts, name, training, seed))
             print(rows[-1], flush=True)
     for name in arguments.only:
         found = [row for row in rows if row["variant"] == name]
@@ -117,7 +136,8 @@ def main() -> None:
             f"{name:26} {statistics.mean(accuracies):.4f} "
             f"({min(accuracies):.4f} to {max(accuracies):.4f})  {statistics.mean(seconds):.1f} s"
         )
-    write_results(arguments.results / f"fast_choices_{arguments.data}.csv", rows)
+    length_of_it = f"_{arguments.seconds:g}s" if arguments.seconds else ""
+    write_results(arguments.results / f"fast_choices_{arguments.data}{length_of_it}.csv", rows)
 
 
 if __name__ == "__main__":

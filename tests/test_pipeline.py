@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import pytest
 from PIL import Image
 
 import tellapart as ta
-from tellapart import runs
+from tellapart import pipeline, runs
 from tellapart.data import load
 from tellapart.data.audit import SIGNATURES
 from tellapart.data.columns import open_column
@@ -526,6 +527,41 @@ def test_a_budget_ends_with_a_classifier(tmp_path: Path) -> None:
     assert 1 <= len(run.history) < run.recipe.epochs
     assert ta.Classifier.load(run.path).class_names == tuple("0123456789")
     assert read_json(run, "run.json")["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("speed", "options", "model"),
+    [
+        (1e9, {}, "fast-narrow"),
+        (1e15, {}, "fast"),
+        (1e9, {"model": "fast"}, "fast"),
+        (1e9, {"recipe": "classic"}, "classic-28"),
+    ],
+)
+def test_a_short_budget_takes_the_narrow_network(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    speed: float,
+    options: dict[str, Any],
+    model: str,
+) -> None:
+    monkeypatch.setattr(pipeline, "operations_per_second", lambda: speed)
+    pixels = np.random.default_rng(0).integers(0, 200, (60, 16, 16, 1), dtype=np.uint8)
+    pixels[::2, 4:12] += 50
+    seen: list[Event] = []
+    data = (pixels, np.arange(60) % 2)
+    run = ta.train(data, budget=7, out=tmp_path / "run", observers=[seen.append], **options)
+    assert run.recipe.model == model
+    assert run.model.name == model
+    told = [event.text for event in seen if isinstance(event, Noted) and "instead of" in event.text]
+    expected = (
+        "Network fast-narrow instead of fast, which would be trained on about 41 pictures in the "
+        "time that there is, each as often as it comes: with fewer than 100,000, the narrow one "
+        "learns more."
+    )
+    assert [re.sub(r"about \d+", "about 41", text) for text in told] == (
+        [expected] if model == "fast-narrow" else []
+    )
 
 
 def test_the_shortest_budget_ends_with_a_classifier_that_has_learned(tmp_path: Path) -> None:

@@ -19,7 +19,12 @@ from tellapart.approaches import Approach
 from tellapart.approaches.fine_tuning import FineTuning
 from tellapart.approaches.scratch import FromScratch
 from tellapart.approaches.transfer import FeatureHead, feature_measure
-from tellapart.approaches.within_budget import fit_decoding, fit_features
+from tellapart.approaches.within_budget import (
+    ENOUGH_SEEN,
+    fit_decoding,
+    fit_features,
+    seen_in,
+)
 from tellapart.data import load
 from tellapart.data.audit import SIGNATURES, Audit, audit
 from tellapart.data.audit.signature import joint_maker
@@ -35,10 +40,10 @@ from tellapart.errors import TellapartError
 from tellapart.images import Interpolation, Resize
 from tellapart.models import registry
 from tellapart.models.backbones import Backbone
-from tellapart.models.backend import (
-    import_keras,
-)
-from tellapart.planning import Plan, decodes_as_it_looks, make_plan
+from tellapart.models.backend import import_keras
+from tellapart.models.fast import FAST
+from tellapart.models.speed import operations_per_second
+from tellapart.planning import Plan, decodes_as_it_looks, make_plan, narrowed
 from tellapart.resumption import Request, Resumption
 from tellapart.runs import RunFolder, check_free
 from tellapart.session import Broadcast, DataFacts, Run, Session, how_to_go_on
@@ -292,7 +297,7 @@ def _prepare(
     if kept is not None and len(material.used) < len(dataset) - len(found.failures):
         material = material.only_used()
     elif kept is None and deadline is not None:
-        plan, material = _within_budget(plan, material, request.options, deadline, emit)
+        plan, material = _within_budget(plan, material, request, deadline, emit)
     approach, failures = _approach(plan, material, deadline, emit, new=made)
     try:
         material, lost = material.without(failures)
@@ -380,9 +385,11 @@ def _audit(dataset: Dataset, emit: Observer) -> Audit:
 
 
 def _within_budget(
-    plan: Plan, material: Material, options: Mapping[str, Any], deadline: float, emit: Observer
+    plan: Plan, material: Material, request: Request, deadline: float, emit: Observer
 ) -> tuple[Plan, Material]:
     """Gives up size of pictures, and then pictures, where there is no time for all of them."""
+    if plan.recipe.model == FAST and request.model is None:
+        plan = _narrowed_if_short(plan, material, deadline, emit)
     spec, dataset, used = plan.recipe.image_spec, material.dataset, material.used
     seconds = deadline - time.monotonic()
     if plan.backbone is None:
@@ -392,12 +399,30 @@ def _within_budget(
     elif is_kept(dataset, feature_measure(plan.backbone, spec)):
         return plan, material
     else:
-        may_shrink = options.get("image_size") is None
+        may_shrink = request.options.get("image_size") is None
         fit = fit_features(dataset, plan.backbone, spec, used, seconds, may_shrink=may_shrink)
     if fit.note:
         emit(Noted(fit.note, "warning" if fit.keep < len(used) else "note"))
     plan = replace(plan, recipe=replace(plan.recipe, image_size=fit.image_size))
     return plan, material if fit.keep >= len(used) else material.thin(fit.keep)
+
+
+def _narrowed_if_short(plan: Plan, material: Material, deadline: float, emit: Observer) -> Plan:
+    """Takes the narrow network where the other one would see too few pictures."""
+    speed = operations_per_second()
+    seconds, tested = deadline - time.monotonic(), len(material.parts.test)
+    seen = seen_in(seconds, plan.recipe.image_spec, tested, speed)
+    if seen >= ENOUGH_SEEN:
+        return plan
+    narrow = narrowed(plan, len(material.dataset.class_names))
+    emit(
+        Noted(
+            f"Network {narrow.recipe.model} instead of {plan.recipe.model}, which would be trained "
+            f"on about {seen:,} pictures in the time that there is, each as often as it comes: "
+            f"with fewer than {ENOUGH_SEEN:,}, the narrow one learns more."
+        )
+    )
+    return narrow
 
 
 def _approach(

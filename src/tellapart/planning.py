@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from tellapart.models.backend import (
     import_keras,
 )
 from tellapart.models.classic import CLASSIC, check_classic
-from tellapart.models.fast import FAST, check_fast
+from tellapart.models.fast import FAST_NARROW, WIDTHS, check_fast
 from tellapart.training.fast_recipe import choose_fast_recipe, wants_fast
 from tellapart.training.recipe import CONV_MUON, Recipe, choose_recipe
 from tellapart.training.transfer_recipe import choose_transfer_recipe, wants_transfer
@@ -73,7 +73,7 @@ def make_plan(
         backbone.onnx(recipe.image_size)  # weights that are missing show now; it is kept
         return Plan(recipe, (why,), backbone=backbone)
     # With a budget, decoding may be timed next, and nothing else may take the cores meanwhile.
-    named_ours = model is None or named in (*CLASSIC, FAST)
+    named_ours = model is None or named in (*CLASSIC, *WIDTHS)
     untimed = options.get("budget_seconds") is None or decodes_as_it_looks(dataset)
     if named_ours and untimed:
         begin_importing_keras(backend)
@@ -81,20 +81,26 @@ def make_plan(
         import_keras(backend)
     resolved = registry.resolve(model) if model is not None else None
     options = {**options, "model": named}
-    if wants_fast(dataset, recipe_name, named, options.get("budget_seconds")):
+    if wants_fast(dataset, recipe_name, named):
         recipe, why = choose_fast_recipe(dataset, recipe_name, options=options)
     else:
         shape = None if resolved is None else registry.fixed_input_shape(resolved)
         recipe, why = choose_recipe(dataset, recipe_name, input_shape=shape, options=options)
     build = partial(_build, recipe, resolved, len(dataset.class_names))
-    if recipe.model in (*CLASSIC, FAST) and recipe.optimizer in ("adam", CONV_MUON):
-        check = check_fast if recipe.model == FAST else partial(check_classic, recipe.model)
+    if recipe.model in (*CLASSIC, *WIDTHS) and recipe.optimizer in ("adam", CONV_MUON):
+        check = check_fast if recipe.model in WIDTHS else partial(check_classic, recipe.model)
         check(recipe.image_spec.shape)
         return Plan(recipe, (why,), build=build)  # once Keras is there
     network = build()  # what is wrong with it shows now
     if callable(resolved):
         try_export(network.model)
     return Plan(recipe, (why, *network.notes), build=lambda: network)
+
+
+def narrowed(plan: Plan, classes: int) -> Plan:
+    """The same with the network that needs less time for a picture."""
+    recipe = replace(plan.recipe, model=FAST_NARROW)
+    return replace(plan, recipe=recipe, build=partial(_build, recipe, None, classes))
 
 
 def _build(recipe: Recipe, resolved: Any, classes: int) -> registry.Network:

@@ -61,17 +61,16 @@ def test_who_wants_it() -> None:
     assert not wants_fast(tiny, "auto", None)
     assert wants_fast(small, "auto", None)
     assert wants_fast(mixed, "auto", None)
-    assert wants_fast(small, "auto", None, 20.0)
-    assert not wants_fast(small, "auto", None, 19.0)
-    assert wants_fast(small, "fast", None, 1.0)
+    assert wants_fast(small, "fast", "fast-narrow")
+    assert wants_fast(small, "auto", "fast-narrow")
     assert not wants_fast(small, "auto", "classic-28")
     assert not wants_fast(small, "classic", None)
     assert not wants_fast(small, "classic", "fast")  # that network, trained by the textbook
     with pytest.raises(UsageError) as caught:
         wants_fast(small, "fast", "classic-32")
     assert str(caught.value) == (
-        "The recipe fast is for the network of that name, and 'classic-32' is another one. Leave "
-        "out --recipe or --model."
+        "The recipe fast is for the networks fast and fast-narrow, and 'classic-32' is another "
+        "one. Leave out --recipe or --model."
     )
 
 
@@ -89,6 +88,7 @@ def test_it_says_why() -> None:
         "Network fast, since the pictures are small and differ in size."
     )
     assert why(made(10), model="fast").startswith("Network fast, as asked.")
+    assert why(made(10), model="fast-narrow").startswith("Network fast-narrow, as asked.")
     rate = "The learning rate is for conv-muon, which takes 0.12 by itself."
     assert rate in why(made(10), learning_rate=0.001)
     assert rate not in why(made(10), learning_rate=0.001, optimizer="adam")

@@ -1,4 +1,4 @@
-"""What of a data set fits into a time budget: how large the pictures, and how many of them.
+"""What fits into a time budget: how large a network and its pictures, and how many of them.
 
 Asked before the long work begins, so that a budget always ends with a classifier. What a picture
 costs is measured on a few of them, on this machine.
@@ -19,6 +19,7 @@ from tellapart.images import ImageSpec, Pixels, decode
 from tellapart.machine import usable_cores
 from tellapart.models.backbones import Backbone
 from tellapart.models.backbones.engine import FeatureExtractor
+from tellapart.models.fast import products
 
 MEASURED_ON = 32
 """So many pictures, evenly spread, tell what one costs."""
@@ -38,6 +39,20 @@ cores with 1,000 to 8,000 pictures of 17 and 100 classes: 20 microseconds a pict
 
 DECODING_SHARE = 0.3
 """From scratch, so much of a budget may go by before training begins."""
+
+ENOUGH_SEEN = 100_000
+"""The network `fast` learns more than its narrow sister in a time in which it sees so many training
+pictures, each as often as it comes. Measured on validation parts of CIFAR-10 and MNIST, of 2,000 to
+48,000 pictures (docs/fast.md)."""
+
+COMPILING_SECONDS = 3.0
+FINISHING_FROM_SCRATCH = 3.0
+FINISHING_A_PICTURE = 4e-4
+"""A training from scratch takes so long beside its updates, also for each test picture."""
+
+SPEED_OF_TRAINING = 0.7
+"""The share of the machine's fastest product of matrices at which `fast` is trained: measured 0.79
+in bfloat16 (benchmarks/training_speed.py)."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +130,21 @@ def fit_decoding(
     keep = min(len(pictures), max(1, int(DECODING_SHARE * seconds / max(each, 1e-9))))
     size = (spec.height, spec.width)
     return Fit(size, keep, _note(spec, size, len(pictures), keep))
+
+
+def seen_in(seconds: float, spec: ImageSpec, tested: int, operations_per_second: float) -> int:
+    """Says how many pictures the network `fast` would be trained on in that time.
+
+    Args:
+        seconds: for everything that is still to do.
+        spec: what the network sees of a picture.
+        tested: how many test pictures there are.
+        operations_per_second: of the machine; see `models.speed`.
+    """
+    beside = COMPILING_SECONDS + FINISHING_FROM_SCRATCH + FINISHING_A_PICTURE * tested
+    # To and fro, a kernel is multiplied by three times; each time, it multiplies and adds.
+    each = 6 * products(spec.shape) / (SPEED_OF_TRAINING * operations_per_second)
+    return int(max(0.0, seconds - beside) / each)
 
 
 def _some(pictures: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

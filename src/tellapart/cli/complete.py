@@ -22,7 +22,8 @@ def complete_models(incomplete: str) -> list[str]:
     from tellapart.models.backbones import backbone_names
 
     return _with_files(
-        incomplete, ["fast", "classic-28", "classic-32", "classic-64", *backbone_names()]
+        incomplete,
+        ["fast", "fast-narrow", "classic-28", "classic-32", "classic-64", *backbone_names()],
     )
 
 

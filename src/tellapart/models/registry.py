@@ -31,7 +31,7 @@ from tellapart.models.backbones import (
 from tellapart.models.backbones.transfer import build_transfer_model
 from tellapart.models.backend import import_keras
 from tellapart.models.classic import CLASSIC, build_classic
-from tellapart.models.fast import FAST, build_fast, set_whitening
+from tellapart.models.fast import WIDTHS, build_fast, set_whitening
 from tellapart.models.keras_words import first_sentence
 from tellapart.models.precision import SINGLE, training_dtype
 from tellapart.models.users_code import run_users_code
@@ -74,7 +74,7 @@ class Network:
 
 def model_names() -> list[str]:
     """The names that `build` knows."""
-    return [*sorted(CLASSIC), FAST, *backbone_names()]
+    return [*sorted(CLASSIC), *WIDTHS, *backbone_names()]
 
 
 def describe(model: Model) -> str:
@@ -101,7 +101,7 @@ def resolve(model: Model) -> Any:
             )
         return model
     text = str(model)
-    if text in CLASSIC or text == FAST or is_backbone(text):
+    if text in CLASSIC or text in WIDTHS or is_backbone(text):
         return text
     if ".py:" in text:
         return _load_function(text)
@@ -110,8 +110,8 @@ def resolve(model: Model) -> Any:
     refuse_missing(text)
     raise UsageError(
         f"Unknown model '{text}'.{did_you_mean(text, model_names())} Expected one of "
-        f"{', '.join([*sorted(CLASSIC), FAST])}, a pretrained network such as {DEFAULT_BACKBONE}, "
-        "a .keras file, or file.py:function."
+        f"{', '.join([*sorted(CLASSIC), *WIDTHS])}, a pretrained network such as "
+        f"{DEFAULT_BACKBONE}, a .keras file, or file.py:function."
     )
 
 
@@ -158,10 +158,10 @@ def build(
     if isinstance(model, str):
         if is_backbone(model):
             return Network(_build_transfer(model, input_shape, classes, pretrained), model)
-        if model == FAST:
-            trained = build_fast(input_shape, classes, training=True, seed=seed)
+        if model in WIDTHS:
+            trained = build_fast(input_shape, classes, model, training=True, seed=seed)
             twin = Twin(trained, partial(set_whitening, trained, seed=seed))
-            return Network(build_fast(input_shape, classes), FAST, twin=twin)
+            return Network(build_fast(input_shape, classes, model), model, twin=twin)
         return _build_classic(model, input_shape, classes)
     keras = import_keras()
     name = describe(model)

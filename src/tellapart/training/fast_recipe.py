@@ -9,7 +9,7 @@ from typing import Any
 
 from tellapart.data.dataset import Dataset
 from tellapart.errors import UsageError
-from tellapart.models.fast import FAST
+from tellapart.models.fast import FAST, WIDTHS
 from tellapart.training.recipe import (
     AUTO_LABEL_SMOOTHING,
     CONV_MUON,
@@ -39,31 +39,23 @@ the time for a few tenths of a point (docs/fast.md)."""
 SMALLEST_SIDE_OF_AUTO = 16
 """Of smaller pictures, `auto` takes a classic network, which is as good there and sooner done."""
 
-SHORT_BUDGET = 20.0
-"""With fewer seconds than that, `auto` takes a classic network, which learns something from the
-first updates on; measured at 15, 20 and 30 s (docs/fast.md)."""
-
 MANY_PICTURES = 10_000
 """From so many on, a tenth of the training part is enough to validate on, instead of a fifth."""
 
 
-def wants_fast(
-    dataset: Dataset, recipe_name: str, model: str | None, budget_seconds: float | None = None
-) -> bool:
+def wants_fast(dataset: Dataset, recipe_name: str, model: str | None) -> bool:
     """Whether this network is asked for, or is what `auto` takes for these pictures.
 
     Raises:
         UsageError: recipe and model contradict each other.
     """
-    if recipe_name == FAST and model not in (None, FAST):
+    if recipe_name == FAST and model not in (None, *WIDTHS):
         raise UsageError(
-            f"The recipe {FAST} is for the network of that name, and '{model}' is another one. "
-            "Leave out --recipe or --model."
+            f"The recipe {FAST} is for the networks {' and '.join(WIDTHS)}, and '{model}' is "
+            "another one. Leave out --recipe or --model."
         )
     if recipe_name != "auto" or model is not None:
-        return recipe_name == FAST or (recipe_name == "auto" and model == FAST)
-    if budget_seconds is not None and budget_seconds < SHORT_BUDGET:
-        return False
+        return recipe_name == FAST or (recipe_name == "auto" and model in WIDTHS)
     size = native_size(dataset)
     return size is None or min(size) >= SMALLEST_SIDE_OF_AUTO
 
@@ -86,7 +78,7 @@ def choose_fast_recipe(
     """
     given = check_options(name, options)
     size = native_size(dataset)
-    sentences = [f"Network {FAST}, {_why(name, given, size)}."]
+    sentences = [f"Network {given.get('model', FAST)}, {_why(name, given, size)}."]
     if "learning_rate" in given and "optimizer" not in given:
         sentences.append(
             f"The learning rate is for {CONV_MUON}, which takes {MUON_LEARNING_RATE:g} by itself."
