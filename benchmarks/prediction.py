@@ -11,7 +11,7 @@ files    ours: `Classifier.predict_stream`, as `tellapart predict` uses it. Kera
          without antialiasing: that is cheaper than what ours does. "keras" is as its guide has it,
          prefetched; "keras, tuned" is without tf.data's tuner, whose thread keeps the end of a pass
          waiting, tried with XLA (the default) and without, then with several batch sizes; the
-         fastest counts.
+         fastest counts. "ours, int8" is what `tellapart quantize` made of the classifier.
 arrays   the photos decoded and resized, in memory: `Classifier.predict` and `model.predict`.
 one      one photo a call, from its file: ours by `Classifier.predict`, Keras by `load_img` and
          `predict_on_batch`.
@@ -41,6 +41,7 @@ import processes
 from common import DATA, RESULTS, Row, write_results
 from tellapart.classifier import Classifier
 from tellapart.images import decode
+from tellapart.runs import CLASSIFIER_INT8, CLASSIFIER_ONNX
 
 SIDE = 224
 PICTURES = 512
@@ -52,15 +53,15 @@ CALLS = 200
 Figures = dict[str, float]
 
 
-def ours_files(run: Path, folder: Path) -> Figures:
-    classifier, paths = Classifier.load(run), list_pictures(folder)
+def ours_files(run: Path, folder: Path, file: str = CLASSIFIER_ONNX) -> Figures:
+    classifier, paths = Classifier.load(run / file), list_pictures(folder)
     list(classifier.predict_stream(paths[:WARM_UP]))
     seconds = timed(lambda: list(classifier.predict_stream(paths)))
     return {"files, images/s": len(paths) / seconds}
 
 
-def ours_arrays(run: Path, folder: Path) -> Figures:
-    classifier, paths = Classifier.load(run), list_pictures(folder)
+def ours_arrays(run: Path, folder: Path, file: str = CLASSIFIER_ONNX) -> Figures:
+    classifier, paths = Classifier.load(run / file), list_pictures(folder)
     pixels = np.stack([decode(Path(path), classifier.image_spec) for path in paths])
     classifier.predict(pixels[:WARM_UP])
     seconds = timed(classifier.predict, pixels)
@@ -194,11 +195,13 @@ def measure(run: Path, folder: Path, turn: int) -> list[Row]:
         whole = processes.run(predict_command(run, folder, "--output", str(file)))
     add("ours", {"memory, MB": whole.peak_bytes / 1e6, "whole command, seconds": whole.seconds})
     add("ours", in_a_process("ours-files", run, folder)[0])
+    add("ours, int8", in_a_process("ours-files", run, folder, CLASSIFIER_INT8)[0])
     theirs, finished = in_a_process("keras-files", run, folder)
     add("keras", {**theirs, "memory, MB": finished.peak_bytes / 1e6})
     theirs, finished = in_a_process("keras-files-tuned", run, folder)
     add("keras, tuned", {**theirs, "memory, MB": finished.peak_bytes / 1e6})
     add("ours", in_a_process("ours-arrays", run, folder)[0])
+    add("ours, int8", in_a_process("ours-arrays", run, folder, CLASSIFIER_INT8)[0])
     chosen = int(theirs["batch size"]), bool(theirs["XLA"])
     add("keras, tuned", in_a_process("keras-arrays", run, folder, *chosen)[0])
     return rows
@@ -229,7 +232,9 @@ def train(data: Path, out: Path, cache: Path) -> None:
         sys.executable, "-m", "tellapart", "train", str(data), "--recipe", "transfer",
         "--model", "efficientnet-lite0", "--seed", "0", "--out", str(out), "--json",
     ]  # fmt: skip
-    processes.run(command, {"TELLAPART_CACHE": str(cache)})
+    environment = {"TELLAPART_CACHE": str(cache)}
+    processes.run(command, environment)
+    processes.run([sys.executable, "-m", "tellapart", "quantize", str(out)], environment)
 
 
 def unpack(data: Path, folder: Path) -> None:
