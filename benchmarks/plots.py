@@ -38,7 +38,7 @@ Table = list[dict[str, str]]
 CONTENDERS = {
     "plain keras": ("plain Keras", style.VERMILLION, "s"),
     "plain pytorch": ("plain PyTorch", GREEN, "D"),
-    "short": ("tellapart, one epoch", SKY, "^"),
+    "short": ("tellapart, a short budget", SKY, "^"),
     "equal time": ("in Keras's time", style.BLUE, "o"),
     "tellapart": ("photos", style.BLUE, "s"),
 }
@@ -182,6 +182,7 @@ def draw_training_speed(results: Path) -> style.Page | None:
 
 PREDICTORS = {
     "ours": ("tellapart", style.BLUE),
+    "ours, int8": ("tellapart, 8-bit", SKY),
     "tellapart predict": ("tellapart", style.BLUE),
     "keras": ("Keras, by its guide", style.VERMILLION),
     "keras, tuned": ("Keras, tuned", ORANGE),
