@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from tellapart.bundle import Bundle, attach
 from tellapart.images import ImageSpec
@@ -88,3 +89,14 @@ def save_classifier(path: Path, **changes: Any) -> Path:
 def reload(content: bytes) -> Any:
     """Reads a file's content back as an `onnx.ModelProto`."""
     return onnx.load_model_from_string(content)
+
+
+def pure(name: str) -> Image.Image:
+    """A pure colour of `PURE`, black, or a dark cyan: novelties 1, 0, and 2 · 190 / 255."""
+    others = {"black": (0, 0, 0), "cyan": (0, 190, 190)}
+    return Image.new("RGB", (20, 10), (PURE | others)[name])
+
+
+def grey(level: int) -> Image.Image:
+    """One level of grey, of novelty 3 · level / 255."""
+    return Image.new("RGB", (20, 10), (level,) * 3)

@@ -8,12 +8,10 @@ Nothing here imports TensorFlow or Keras.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -29,7 +27,6 @@ from tellapart.errors import (
     DataError,
     ImageError,
     UsageError,
-    did_you_mean,
 )
 from tellapart.images import Pixels, Raw, decode
 from tellapart.machine import usable_cores
@@ -40,7 +37,6 @@ if TYPE_CHECKING:  # predicting needs nothing of `data`
     from tellapart.data.dataset import Dataset, Part
 
 FILE_NAME = "classifier.onnx"
-SPLIT_NAME = "split.csv"
 
 Picture = str | Raw
 """A picture to predict: a path, an encoded file's content, pixels, or a Pillow image."""
@@ -166,7 +162,7 @@ class Classifier:
         answers = list(self.predict_stream(picture))
         failed = [answer for answer in answers if isinstance(answer, FailedPrediction)]
         if failed:
-            raise DataError(_describe_failed(failed, len(answers)))
+            raise DataError(describe_failed(failed, len(answers)))
         return [answer for answer in answers if isinstance(answer, Prediction)]
 
     def predict_stream(
@@ -232,80 +228,13 @@ class Classifier:
             UsageError: unknown pictures are given, and the file has no score for them.
             ClassifierFileError: the network cannot be run.
         """
-        from tellapart.data import load
-        from tellapart.data.dataset import Dataset
-        from tellapart.evaluation.metrics import evaluate
-        from tellapart.evaluation.unknown import measure_unknown
+        from tellapart.evaluation.on_data import evaluate_on_data
 
-        if unknown is not None and self.bundle.novelty is None:
-            raise UsageError(
-                f"{self.path} has no score for unknown pictures. Train again with a network that "
-                "is made of connected layers and ends in a Dense layer with softmax."
-            )
-        dataset = data if isinstance(data, Dataset) else load(data, to_train_on=False)
-        columns = self._match_classes(dataset)
-        indices = self._unseen(dataset) if part is None else _part_indices(dataset, part)
-        labelled = ((dataset.paths[i], partial(dataset.source.read, i)) for i in indices)
-        others = [] if unknown is None else list(unknown)
-        answers: list[Prediction | FailedPrediction] = []
-        for answer in self.predict_stream(itertools.chain(labelled, others), isolated=True):
-            answers.append(answer)
-            if on_progress is not None:
-                on_progress(len(answers), len(indices) + len(others))
-        known, failed = _readable(answers[: len(indices)], dataset.location)
-        labels = [
-            columns[dataset.labels[index]]
-            for index, answer in zip(indices, answers, strict=False)
-            if isinstance(answer, Prediction)
-        ]
-        figures = None
-        if unknown is not None:
-            told, also_failed = _readable(answers[len(indices) :], "The unknown pictures")
-            figures, failed = measure_unknown(known, told), failed + also_failed
-        evaluation = evaluate(
-            np.stack([answer.probabilities for answer in known]),
-            np.array(labels, np.int64),
-            class_names=self.class_names,
-            sources=[answer.source for answer in known],
-            unreadable=tuple(
-                [FailedPrediction(item.path, item.reason) for item in dataset.excluded] + failed
-            ),
-        )
-        return replace(evaluation, unknown=figures)
+        return evaluate_on_data(self, data, part=part, unknown=unknown, on_progress=on_progress)
 
     def was_trained_on(self, dataset: Dataset) -> bool:
         """Whether this is the very data set that the classifier was trained on, unchanged."""
         return self.provenance.get("data_key") == dataset.source.key
-
-    def _unseen(self, dataset: Dataset) -> list[int]:
-        """Returns the positions of pictures that training did not see, as far as can be told."""
-        if not self.was_trained_on(dataset):
-            return _part_indices(dataset, None)
-        split_csv = self.path.with_name(SPLIT_NAME)
-        if split_csv.is_file():
-            from tellapart.data.split import read_split_csv
-
-            parts = read_split_csv(split_csv)
-            return [i for i, path in enumerate(dataset.paths) if parts.get(path) == "test"]
-        if dataset.has_part("test"):
-            return _part_indices(dataset, "test")
-        raise DataError(
-            f"{dataset.location} is what {self.path} was trained on, and no {SPLIT_NAME} beside it "
-            "tells which pictures were kept for the test. Name the run folder, or measure on all "
-            "of it, training pictures included, with part 'all'."
-        )
-
-    def _match_classes(self, dataset: Dataset) -> list[int]:
-        """Returns for each class of the data its column in the probabilities."""
-        unknown = [name for name in dataset.class_names if name not in self.class_names]
-        if unknown:
-            known = list(self.class_names)
-            raise DataError(
-                f"{dataset.location} has classes that {self.path} does not know: "
-                f"{_listed(unknown)}.{did_you_mean(unknown[0], known)} It knows {_listed(known)}. "
-                "Rename the classes of the data, or leave those pictures out."
-            )
-        return [self.class_names.index(name) for name in dataset.class_names]
 
     def _stream(
         self,
@@ -516,49 +445,13 @@ def _job(picture: Picture | NamedPicture) -> NamedPicture:
     )
 
 
-def _part_indices(dataset: Dataset, part: str | None) -> list[int]:
-    """Returns the positions of the pictures to evaluate on."""
-    from tellapart.data.dataset import PARTS
-
-    if part is not None and part not in (*PARTS, "all"):
-        raise UsageError(f"part {part!r}: expected one of {', '.join(PARTS)}, all.")
-    if part is None:
-        apart: tuple[Part, ...] = ("test", "validation")
-        part = next((name for name in apart if dataset.has_part(name)), "all")
-    if part == "all":
-        return list(range(len(dataset)))
-    indices = np.flatnonzero(dataset.parts == PARTS.index(part)).tolist()
-    if not indices:
-        present = [name for name in PARTS if dataset.has_part(name)]
-        raise DataError(
-            f"{dataset.location} has no {part} part; it has "
-            f"{', '.join(present) or 'no parts'}. Leave out part, or say 'all'."
-        )
-    return indices
-
-
 def _check_batch_size(batch_size: int) -> None:
     if batch_size < 1:
         raise UsageError(f"Batch size {batch_size}: expected 1 or more.")
 
 
-def _describe_failed(failed: list[FailedPrediction], count: int) -> str:
+def describe_failed(failed: list[FailedPrediction], count: int) -> str:
+    """Says how many of `count` pictures cannot be decoded, and why."""
     lines = "".join(f"\n  - {item.source or 'picture'}: {item.error}" for item in failed[:10])
     more = f"\n  ... and {len(failed) - 10:,} more" if len(failed) > 10 else ""
     return f"{len(failed):,} of {count:,} pictures cannot be decoded:{lines}{more}"
-
-
-def _readable(
-    answers: list[Prediction | FailedPrediction], what: str
-) -> tuple[list[Prediction], list[FailedPrediction]]:
-    """Sorts out what could not be read, which must not be all."""
-    read = [answer for answer in answers if isinstance(answer, Prediction)]
-    failed = [answer for answer in answers if isinstance(answer, FailedPrediction)]
-    if not read:
-        raise DataError(f"{what}: {_describe_failed(failed, len(answers))}")
-    return read, failed
-
-
-def _listed(names: list[str], limit: int = 10) -> str:
-    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
-    return ", ".join(repr(name) for name in names[:limit]) + more

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tellapart.training.checkpoint import SECONDS_VARIABLE
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -107,6 +109,38 @@ def test_an_epoch_in_one_call_makes_the_same_updates(options: dict[str, Any]) ->
     assert found["weights"] < 1e-5
     assert found["losses"] < 1e-5
     assert found["updates"] == [1, 10]  # 300 pictures in batches of 32
+
+
+RESUMED = """
+import sys
+from pathlib import Path
+from tellapart.training import on_device
+from tests.training import test_resume as cases
+
+on_device._room = lambda: 1e12
+on_device.MOST_UPDATES = 10  # of 50 an epoch: five calls, and a checkpoint after each
+recipe = cases.how()
+straight = cases.train(recipe, None)
+for survives in (1, 2, 3):
+    folder = Path(sys.argv[1]) / str(survives)
+    cases.assert_same(straight, cases.train_in_pieces(recipe, folder, survives))
+    print(survives)
+"""
+
+
+def test_what_was_cut_off_in_the_middle_of_an_epoch_goes_on(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    finished = subprocess.run(
+        [sys.executable, "-c", RESUMED, str(tmp_path)],
+        env=os.environ
+        | {
+            "KERAS_BACKEND": "jax",
+            SECONDS_VARIABLE: "0",
+            "PYTHONPATH": os.pathsep.join([str(root), str(root / "src")]),
+        },
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert finished.stdout.split() == ["1", "2", "3"], finished.stderr
 
 
 def test_a_backend_cannot_change_within_a_process() -> None:
