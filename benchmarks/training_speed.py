@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,6 +40,7 @@ from tellapart.models.backend import import_keras
 from tellapart.models.classic import build_classic
 from tellapart.models.fast import FAST, build_fast
 from tellapart.models.precision import MIXED, SINGLE, multiplies_bfloat16
+from tellapart.models.speed import operations_per_second, training_operations
 from tellapart.training import trainer
 from tellapart.training.events import EpochEnded, Event
 from tellapart.training.recipe import CONV_MUON, Recipe
@@ -108,7 +108,7 @@ def train_ours(name: str, training: Training, pixels: Any, labels: Any) -> tuple
     trainer.fit(
         model, pixels, labels, Split(np.arange(len(pixels)), none, none, none, 0), recipe, note
     )
-    return images_per_second(training, ends), operations(model)
+    return images_per_second(training, ends), float(training_operations(model))
 
 
 def train_plain(
@@ -147,35 +147,6 @@ def scaling_layers() -> Any:
     return layers.InputLayer, layers.Rescaling
 
 
-def operations(model: Any) -> float:
-    """Floating-point operations that training takes a picture."""
-    layers = import_keras().layers
-    total = 0
-    for layer in model.layers:
-        if not isinstance(layer, layers.Conv2D | layers.Dense):
-            continue
-        # Each weight of the kernel multiplies once at each place of the output.
-        places = math.prod(layer.output.shape[1:-1])
-        forward = 2 * places * math.prod(layer.kernel.shape)
-        total += forward * (3 if layer.trainable else 1)
-    return float(total)
-
-
-def peak_operations_per_second(dtype: str) -> float:
-    """Of a product of two matrices on all cores, the best of several."""
-    keras = import_keras()
-    rng = np.random.default_rng(0)
-    one, other = (
-        keras.ops.cast(rng.random((PEAK_SIDE, PEAK_SIDE), np.float32), dtype) for _ in range(2)
-    )
-    seconds = []
-    for _ in range(PEAK_TRIES + 1):  # the first one sets up threads and memory
-        began = time.perf_counter()
-        float(keras.ops.cast(keras.ops.matmul(one, other)[0, 0], "float32"))  # waits for it
-        seconds.append(time.perf_counter() - began)
-    return float(2 * PEAK_SIDE**3 / min(seconds[1:]))
-
-
 def train_pytorch(python: Path, name: str, training: Training) -> dict[str, Any]:
     """What opponents/pytorch_speed.py measured: images a second of "best" and "float32"."""
     finished = pytorch_process.run(
@@ -191,9 +162,9 @@ def measure(name: str, turn: int, torch_python: Path | None) -> Iterator[Row]:
     rng = np.random.default_rng(turn)
     pixels = rng.integers(0, 256, (training.pictures, *training.shape), np.uint8)
     labels = rng.integers(0, CLASSES, training.pictures)
-    peaks = {False: peak_operations_per_second("float32")}
+    peaks = {False: operations_per_second("float32", side=PEAK_SIDE, tries=PEAK_TRIES)}
     if multiplies_bfloat16():
-        peaks[True] = peak_operations_per_second("bfloat16")
+        peaks[True] = operations_per_second("bfloat16", side=PEAK_SIDE, tries=PEAK_TRIES)
     ours, each = train_ours(name, training, pixels, labels)
     import_keras().backend.clear_session()
     plain = {"keras": SINGLE}

@@ -30,6 +30,7 @@ from tests.tiny_classifier import (
     PURE,
     SPEC,
     grey,
+    load_strict,
     make_bundle,
     make_model,
     pure,
@@ -369,14 +370,7 @@ def test_decoding_and_inference_overlap(
 
 @pytest.fixture
 def strict(tmp_path: Path) -> Classifier:
-    """Answers from 0.5 on, and calls unknown what is brighter than half white; see tiny."""
-    return Classifier.load(
-        save_classifier(
-            tmp_path / "strict" / "classifier.onnx",
-            unsure={"threshold": 0.5},
-            novelty={"threshold": 1.5},
-        )
-    )
+    return load_strict(tmp_path / "strict" / "classifier.onnx")
 
 
 def test_unknown_pictures_are_unsure(strict: Classifier) -> None:

@@ -42,7 +42,7 @@ from tellapart.models import registry
 from tellapart.models.backbones import Backbone
 from tellapart.models.backend import import_keras
 from tellapart.models.fast import FAST
-from tellapart.models.speed import operations_per_second
+from tellapart.models.speed import operations_per_second, training_operations
 from tellapart.planning import Plan, decodes_as_it_looks, make_plan, narrowed
 from tellapart.resumption import Request, Resumption
 from tellapart.runs import RunFolder, check_free
@@ -387,7 +387,7 @@ def _audit(dataset: Dataset, emit: Observer) -> Audit:
 def _within_budget(
     plan: Plan, material: Material, request: Request, deadline: float, emit: Observer
 ) -> tuple[Plan, Material]:
-    """Gives up size of pictures, and then pictures, where there is no time for all of them."""
+    """Where time is short, gives up channels of the network, or size of pictures, then pictures."""
     if plan.recipe.model == FAST and request.model is None:
         plan = _narrowed_if_short(plan, material, deadline, emit)
     spec, dataset, used = plan.recipe.image_spec, material.dataset, material.used
@@ -409,11 +409,12 @@ def _within_budget(
 
 def _narrowed_if_short(plan: Plan, material: Material, deadline: float, emit: Observer) -> Plan:
     """Takes the narrow network where the other one would see too few pictures."""
-    speed = operations_per_second()
-    seconds, tested = deadline - time.monotonic(), len(material.parts.test)
-    seen = seen_in(seconds, plan.recipe.image_spec, tested, speed)
+    assert plan.build is not None  # noqa: S101 (it is not transferred)
+    network = plan.build()
+    operations, speed = training_operations(network.model), operations_per_second()
+    seen = seen_in(deadline - time.monotonic(), len(material.parts.test), operations, speed)
     if seen >= ENOUGH_SEEN:
-        return plan
+        return replace(plan, build=lambda: network)
     narrow = narrowed(plan, len(material.dataset.class_names))
     emit(
         Noted(

@@ -14,7 +14,7 @@ from tellapart.data.dataset import PARTS, UNASSIGNED, Dataset, Excluded
 from tellapart.errors import DataError, ImageError, UsageError
 from tellapart.images import Raw
 from tellapart.results import FailedPrediction
-from tests.tiny_classifier import CLASS_NAMES, grey, pure, save_classifier
+from tests.tiny_classifier import CLASS_NAMES, grey, load_strict, pure, save_classifier
 
 
 @pytest.fixture
@@ -24,14 +24,7 @@ def classifier(tmp_path: Path) -> Classifier:
 
 @pytest.fixture
 def strict(tmp_path: Path) -> Classifier:
-    """Answers from 0.5 on, and calls unknown what is brighter than half white; see tiny."""
-    return Classifier.load(
-        save_classifier(
-            tmp_path / "strict" / "classifier.onnx",
-            unsure={"threshold": 0.5},
-            novelty={"threshold": 1.5},
-        )
-    )
+    return load_strict(tmp_path / "strict" / "classifier.onnx")
 
 
 class ListSource:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import keras
@@ -12,7 +11,7 @@ import pytest
 
 from tellapart.errors import ModelError
 from tellapart.models import fast
-from tellapart.models.fast import build_fast, check_fast, patches, products, set_whitening
+from tellapart.models.fast import build_fast, check_fast, patches, set_whitening
 
 
 @pytest.mark.parametrize(
@@ -37,28 +36,6 @@ def test_the_narrow_one_has_half_the_channels() -> None:
         for name in fast.WIDTHS
     }
     assert widths == {"fast": [32, 32, 64, 64, 128, 128], "fast-narrow": [16, 16, 32, 32, 64, 64]}
-
-
-def test_products_by_hand() -> None:
-    # 8x8 grey: whitened with 8 filters of 2x2 at 7x7 places; blocks at 7x7 and 3x3, 3x3 and 2x2
-    # (3 is padded to 4), 2x2 and 1x1.
-    whitened = 49 * 4 * 8
-    blocks = (
-        9 * 49 * 8 * 32 + 9 * 9 * 32 * 32,
-        9 * 9 * 32 * 64 + 9 * 4 * 64 * 64,
-        9 * 4 * 64 * 128 + 9 * 1 * 128 * 128,
-    )
-    assert products((8, 8, 1)) == whitened + sum(blocks)
-
-
-@pytest.mark.parametrize("name", fast.WIDTHS)
-@pytest.mark.parametrize("shape", [(8, 8, 1), (12, 9, 3), (28, 28, 1), (50, 64, 1), (96, 96, 3)])
-def test_products_are_those_of_the_layers(shape: tuple[int, int, int], name: str) -> None:
-    layers = [layer for layer in build_fast(shape, 2, name).layers if "conv" in layer.name]
-    layers.append(build_fast(shape, 2, name).get_layer("whiten"))
-    assert products(shape, name) == sum(
-        math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape) for layer in layers
-    )
 
 
 def test_too_small() -> None:

@@ -19,7 +19,6 @@ from tellapart.images import ImageSpec, Pixels, decode
 from tellapart.machine import usable_cores
 from tellapart.models.backbones import Backbone
 from tellapart.models.backbones.engine import FeatureExtractor
-from tellapart.models.fast import products
 
 MEASURED_ON = 32
 """So many pictures, evenly spread, tell what one costs."""
@@ -132,19 +131,18 @@ def fit_decoding(
     return Fit(size, keep, _note(spec, size, len(pictures), keep))
 
 
-def seen_in(seconds: float, spec: ImageSpec, tested: int, operations_per_second: float) -> int:
-    """Says how many pictures the network `fast` would be trained on in that time.
+def seen_in(seconds: float, tested: int, operations: int, operations_per_second: float) -> int:
+    """Says how many pictures a network would be trained on in that time.
 
     Args:
         seconds: for everything that is still to do.
-        spec: what the network sees of a picture.
         tested: how many test pictures there are.
-        operations_per_second: of the machine; see `models.speed`.
+        operations: that training takes a picture; see `models.speed`.
+        operations_per_second: of the machine.
     """
     beside = COMPILING_SECONDS + FINISHING_FROM_SCRATCH + FINISHING_A_PICTURE * tested
-    # To and fro, a kernel is multiplied by three times; each time, it multiplies and adds.
-    each = 6 * products(spec.shape) / (SPEED_OF_TRAINING * operations_per_second)
-    return int(max(0.0, seconds - beside) / each)
+    speed = SPEED_OF_TRAINING * operations_per_second
+    return int(max(0.0, seconds - beside) * speed / operations)
 
 
 def _some(pictures: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -114,23 +114,6 @@ def build_fast(
     return keras.Model(pixels, make.output(classes)(x), name=name)
 
 
-def products(input_shape: tuple[int, int, int], name: str = FAST) -> int:
-    """How many times a network multiplies and adds for a picture, forward, in its convolutions."""
-    patch, stride = patches(input_shape)
-    height, width = ((side - patch) // stride + 1 for side in input_shape[:2])
-    inputs = min(2 * patch * patch * input_shape[2], MOST_FILTERS)
-    total = height * width * inputs * patch * patch * input_shape[2]
-    for outputs in WIDTHS[name]:
-        total += 9 * height * width * inputs * outputs
-        if min(height, width) > 1:
-            # As MaxPooling2D rounds: up where it pads.
-            odd = 0 if min(height, width) >= 4 else 1
-            height, width = (height + odd) // 2, (width + odd) // 2
-        total += 9 * height * width * outputs * outputs
-        inputs = outputs
-    return total
-
-
 def patches(input_shape: tuple[int, int, int]) -> tuple[int, int]:
     """Side and stride of the patches that the first layer whitens, in pixels."""
     return (2, 1) if min(input_shape[:2]) <= LARGEST_UNHALVED else (4, 2)
