@@ -81,7 +81,7 @@ def measure(
     recipe, _ = choose_fast_recipe(dataset, "fast", options={**training, "seed": seed})
     recipe = change(recipe)
     pixels = open_store(dataset, recipe.image_spec).pixels
-    with mock.patch.multiple(fast, **constants):  # type: ignore[call-overload]
+    with mock.patch.multiple(fast, **{"WIDTHS": fast.WIDTHS, **constants}):  # it wants one at least
         trainer.set_seed(seed)
         built = registry.build(
             recipe.model, recipe.image_spec.shape, len(dataset.class_names), seed=seed
