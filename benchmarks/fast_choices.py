@@ -16,6 +16,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -81,7 +82,8 @@ def measure(
     recipe, _ = choose_fast_recipe(dataset, "fast", options={**training, "seed": seed})
     recipe = change(recipe)
     pixels = open_store(dataset, recipe.image_spec).pixels
-    with mock.patch.multiple(fast, **{"WIDTHS": fast.WIDTHS, **constants}):  # it wants one at least
+    patched: dict[str, Any] = {"WIDTHS": fast.WIDTHS, **constants}  # one at the least is wanted
+    with mock.patch.multiple(fast, **patched):
         trainer.set_seed(seed)
         built = registry.build(
             recipe.model, recipe.image_spec.shape, len(dataset.class_names), seed=seed
