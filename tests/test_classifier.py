@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,11 @@ import pytest
 from onnx import helper
 from PIL import Image
 
-from tellapart import classifier as module
 from tellapart.bundle import attach
 from tellapart.classifier import Classifier
 from tellapart.errors import ClassifierFileError, DataError, ImageError, UsageError
 from tellapart.images import decode
+from tellapart.machine import usable_cores
 from tellapart.onnx_session import make_session
 from tellapart.results import FailedPrediction, Prediction
 from tests.tiny_classifier import (
@@ -122,12 +121,14 @@ def test_the_checked_bytes_are_the_ones_that_run(
 
     path = save_classifier(tmp_path / "classifier.onnx")
 
-    def swap_then_make(content: bytes, file: Path) -> Any:
+    def swap_then_make(content: bytes, file: Path, **options: Any) -> Any:
         path.write_bytes(b"something else")
-        return make_session(content, file)
+        return make_session(content, file, **options)
 
-    monkeypatch.setattr(module, "make_session", swap_then_make)
-    assert Classifier.load(path).predict(pure("red")).label == "red"
+    monkeypatch.setattr("tellapart.network.make_session", swap_then_make)
+    classifier = Classifier.load(path)
+    assert classifier.predict(pure("red")).label == "red"
+    assert [found.label for found in classifier.predict([pure("red")])] == ["red"]
 
 
 # --- Probabilities ------------------------------------------------------------------------------
@@ -165,37 +166,6 @@ def test_pixels_of_another_kind(classifier: Classifier, shape: tuple[int, ...], 
     with pytest.raises(UsageError, match=r"expects \(n, 6, 8, 3\) uint8") as caught:
         classifier.probabilities(np.zeros(shape, dtype))
     assert f"Pixels of shape {shape} and type {dtype}" in str(caught.value)
-
-
-def test_large_pictures_go_through_in_pieces(
-    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 8, 3), np.uint8)
-    whole = classifier.probabilities(pixels)
-    sizes: list[int] = []
-    at_once = classifier._run_at_once
-
-    def counted(piece: Any) -> Any:
-        sizes.append(len(piece))
-        return at_once(piece)
-
-    monkeypatch.setattr(classifier, "_run_at_once", counted)
-    monkeypatch.setattr(module, "MOST_VALUES", 2 * 6 * 8 * 3 + 1)
-    np.testing.assert_allclose(classifier.probabilities(pixels), whole, atol=1e-6)
-    assert sizes == [2, 2, 1]
-    sizes.clear()
-    monkeypatch.setattr(module, "MOST_VALUES", 1)  # a picture that is larger goes alone
-    predictions = classifier.predict(pixels[:2])
-    assert sizes == [1, 1]
-    assert [p.novelty for p in predictions] == [None, None]
-
-
-def test_the_novelty_of_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_VALUES", 1)
-    path = save_classifier(tmp_path / "novel.onnx", novelty={"threshold": None})
-    pixels = np.stack([np.full((6, 8, 3), value, np.uint8) for value in (0, 255)])
-    found = [prediction.novelty for prediction in Classifier.load(path).predict(list(pixels))]
-    assert found == pytest.approx([0, 3], abs=1e-5)  # black and white
 
 
 def test_a_batch_size_of_zero(classifier: Classifier) -> None:
@@ -308,17 +278,17 @@ def test_a_stream_reads_no_further_ahead_than_it_says(classifier: Classifier) ->
     stream = classifier.predict_stream(endless(), batch_size=4)
     for number in range(1, 50):
         next(stream)
-        assert taken <= (number - 1) // 4 * 4 + 8
+        assert taken <= number - 1 + 8
 
 
-def _decoders() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+def _workers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("predict")]
 
 
 def test_a_stream_left_early_ends_its_threads(classifier: Classifier) -> None:
     stream = classifier.predict_stream(pure("red") for _ in range(1000))
     next(stream)
-    threads = _decoders()
+    threads = _workers()
     assert threads
     del stream
     gc.collect()
@@ -334,35 +304,35 @@ def test_ctrl_c_while_decoding_ends_the_stream(classifier: Classifier) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         list(classifier.predict_stream(interrupted()))
-    for thread in _decoders():
+    for thread in _workers():
         thread.join(30)
         assert not thread.is_alive()
 
 
+@pytest.mark.skipif(usable_cores() < 2, reason="there is one core")
 def test_decoding_and_inference_overlap(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a batch goes through the network, pictures of the next one are decoded."""
+    """While some pictures go through the network, others are decoded."""
     running = threading.Event()
-    overlapped = threading.Event()
-    run = classifier._run
+    overlapped = []
+    run, red, blue = classifier._network.run_on_one_core, pure("red"), pure("blue")
 
-    def watched_decode(*arguments: Any) -> Any:
-        if running.is_set():
-            overlapped.set()
-        time.sleep(0.001)
-        return decode(*arguments)
+    def watched_decode(raw: Any, *arguments: Any) -> Any:
+        if raw is blue:
+            overlapped.append(running.wait(10))
+        return decode(raw, *arguments)
 
     def watched_run(pixels: Any) -> Any:
         running.set()
-        overlapped.wait(10)
-        running.clear()
         return run(pixels)
 
     monkeypatch.setattr("tellapart.classifier.decode", watched_decode)
-    monkeypatch.setattr(classifier, "_run", watched_run)
-    assert len(list(classifier.predict_stream([pure("red")] * 32, batch_size=16))) == 32
-    assert overlapped.is_set()
+    monkeypatch.setattr(classifier._network, "run_on_one_core", watched_run)
+    monkeypatch.setattr("tellapart.classifier.TOGETHER", 1)
+    found = list(classifier.predict_stream([blue, red], batch_size=16))
+    assert overlapped == [True]
+    assert [answer.label for answer in found if isinstance(answer, Prediction)] == ["blue", "red"]
 
 
 # --- Unknown pictures ---------------------------------------------------------------------------
@@ -504,9 +474,11 @@ def test_predicting_imports_nothing_of_training(classifier: Classifier, pictures
         "tellapart.images",
         "tellapart.limits",
         "tellapart.machine",
+        "tellapart.network",
         "tellapart.onnx_file",
         "tellapart.onnx_session",
         "tellapart.results",
+        "tellapart.turns",
         "tellapart.version",
         "tellapart.wire",
     ]

@@ -103,6 +103,23 @@ def test_memory_is_bounded() -> None:
     assert run_python(code) == "ran\n"
 
 
+def test_pictures_that_do_not_fit_side_by_side_run_one_after_another() -> None:
+    """Each takes 160 MB of 300 MB."""
+    code = """
+    from pathlib import Path
+    import numpy as np
+    from tellapart import network
+    from tellapart.classifier import Classifier
+    from tests.reliability.hostile_graphs import vast_tensor
+    network.usable_cores = lambda: 4
+    network.MOST_VALUES = 1
+    classifier = Classifier(vast_tensor(4 * 10**7), Path("vast.onnx"))
+    print(classifier.probabilities(np.zeros((12, 6, 8, 3), np.uint8)).shape)
+    print(classifier._network._turns.most < 4)
+    """
+    assert run_python(code, TELLAPART_RUN_MEMORY="300MB") == "(12, 3)\nTrue\n"
+
+
 def test_a_program_may_have_an_allocator_of_its_own(tmp_path: Path) -> None:
     save_classifier(tmp_path / "classifier.onnx")
     code = f"""

@@ -8,7 +8,6 @@ Nothing here imports TensorFlow or Keras.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,7 +29,7 @@ from tellapart.errors import (
 )
 from tellapart.images import Pixels, Raw, decode
 from tellapart.machine import usable_cores
-from tellapart.onnx_session import first_line, make_session, run
+from tellapart.network import Network
 from tellapart.results import Evaluation, FailedPrediction, Prediction
 
 if TYPE_CHECKING:  # predicting needs nothing of `data`
@@ -47,13 +46,7 @@ NamedPicture = tuple[str, Callable[[], Raw]]
 Decoded = tuple[str, Pixels] | FailedPrediction
 """A picture's name and pixels, or why there are none."""
 
-_LARGEST = float(np.finfo(np.float32).max)
-
-MOST_VALUES = 8 * 224 * 224 * 3
-"""So many values of pixels go through the network at once, or one picture's: what large pictures
-leave between two layers then stays in the processor's cache (benchmarks/README.md)."""
-
-DECODED_TOGETHER = 8
+TOGETHER = 8
 """Pictures that a thread takes at once: handing over a small one takes as long as decoding it."""
 
 
@@ -79,7 +72,7 @@ class Classifier:
         self.threshold = self.bundle.threshold
         self.novelty_limit = self.bundle.novelty_limit
         self.provenance = self.bundle.provenance
-        self._session = make_session(content, path)
+        self._network = Network(content, path, self.image_spec.shape, len(self.class_names))
 
     def __repr__(self) -> str:
         height, width, channels = self.image_spec.shape
@@ -123,12 +116,7 @@ class Classifier:
                 f"Pixels of shape {pixels.shape} and type {pixels.dtype}: {self.path} expects "
                 f"(n, {expected}) uint8. `predict` takes pictures of any size."
             )
-        batches = [
-            self._run(pixels[start : start + batch_size])[0]
-            for start in range(0, len(pixels), batch_size)
-        ]
-        empty = np.empty((0, len(self.class_names)), np.float32)
-        return np.concatenate(batches) if batches else empty
+        return self._network.run(pixels, batch_size)[0]
 
     @overload
     def predict(self, picture: Picture) -> Prediction: ...  # type: ignore[overload-overlap]
@@ -157,8 +145,8 @@ class Classifier:
             isinstance(picture, np.ndarray) and picture.ndim != 4
         ):
             name, read = _job(picture)
-            pixels = decode(read(), self.image_spec, name)
-            return next(self._predictions([name], pixels[np.newaxis]))
+            pixels = decode(read(), self.image_spec, name)[np.newaxis]
+            return next(self._predictions([name], *self._network.run(pixels)))
         answers = list(self.predict_stream(picture))
         failed = [answer for answer in answers if isinstance(answer, FailedPrediction)]
         if failed:
@@ -174,14 +162,15 @@ class Classifier:
     ) -> Iterator[Prediction | FailedPrediction]:
         """Predicts any number of pictures while they are decoded, in their order.
 
-        Threads decode ahead of the network. Held in memory are at most 2 * `batch_size` pictures
-        of the network's size, and for each processor core one of its own size.
+        A thread for each processor core decodes some and puts them through the network. Held in
+        memory are for each of them at most `TOGETHER` pictures of the network's size, and one of
+        its own size. At most 2 * `batch_size` pictures are read ahead of the answers.
 
         Args:
             pictures: as for `predict`, or each a name and a function that reads it; from any
                 iterable, which is read as answers are taken. A `FailedPrediction` among them is
                 passed on in its place.
-            batch_size: at most so many go through the network at a time.
+            batch_size: at most so many go through the network at a time, on all cores together.
             isolated: decode files in processes of their own, as the command line does: one that
                 makes the decoder crash or hang costs its own answer, and not this process.
 
@@ -243,21 +232,18 @@ class Classifier:
         decode_all: Callable[[list[NamedPicture | FailedPrediction]], list[Decoded]],
     ) -> Iterator[Prediction | FailedPrediction]:
         jobs = iter(jobs)
-        ahead: deque[list[Future[list[Decoded]]]] = deque()
-        pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode")
+        together = min(TOGETHER, max(1, batch_size // usable_cores()))
+        ahead: deque[Future[list[Prediction | FailedPrediction]]] = deque()
+        pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="predict")
         try:
             while True:
-                while len(ahead) < 2 and (batch := list(islice(jobs, batch_size))):
-                    ahead.append(
-                        [
-                            pool.submit(decode_all, batch[start : start + DECODED_TOGETHER])
-                            for start in range(0, len(batch), DECODED_TOGETHER)
-                        ]
-                    )
+                while len(ahead) * together < 2 * batch_size and (
+                    some := list(islice(jobs, together))
+                ):
+                    ahead.append(pool.submit(lambda some: self._answer(decode_all(some)), some))
                 if not ahead:
                     return
-                chunks = ahead.popleft()
-                yield from self._answer([item for chunk in chunks for item in chunk.result()])
+                yield from ahead.popleft().result()
         finally:  # also when the reader stops early or presses Ctrl-C
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -286,14 +272,15 @@ class Classifier:
         except ImageError as error:
             return FailedPrediction(name, error.reason)
 
-    def _answer(self, batch: list[Decoded]) -> Iterator[Prediction | FailedPrediction]:
-        decoded = [item for item in batch if not isinstance(item, FailedPrediction)]
+    def _answer(self, some: list[Decoded]) -> list[Prediction | FailedPrediction]:
+        """Puts pictures through the network, in the calling thread."""
+        decoded = [item for item in some if not isinstance(item, FailedPrediction)]
         predictions: Iterator[Prediction] = iter(())
         if decoded:
             names, pixels = zip(*decoded, strict=True)
-            predictions = self._predictions(names, np.stack(pixels))
-        for item in batch:
-            yield item if isinstance(item, FailedPrediction) else next(predictions)
+            found = self._network.run_on_one_core(np.stack(pixels))
+            predictions = self._predictions(names, *found)
+        return [item if isinstance(item, FailedPrediction) else next(predictions) for item in some]
 
     def prediction_set(self, prediction: Prediction, coverage: float = 0.9) -> tuple[str, ...]:
         """Returns the classes among which the right one is, with a probability of `coverage`.
@@ -330,8 +317,12 @@ class Classifier:
             )
         return quantiles[coverage]
 
-    def _predictions(self, names: Sequence[str], pixels: Pixels) -> Iterator[Prediction]:
-        rows, scores = self._run(pixels)
+    def _predictions(
+        self,
+        names: Sequence[str],
+        rows: npt.NDArray[np.float32],
+        scores: npt.NDArray[np.float32] | None,
+    ) -> Iterator[Prediction]:
         novelties = [None] * len(rows) if scores is None else scores.tolist()
         for name, probabilities, novelty in zip(names, rows, novelties, strict=True):
             yield Prediction.of(
@@ -342,57 +333,6 @@ class Classifier:
                 novelty=novelty,
                 novelty_limit=self.novelty_limit,
             )
-
-    def _run(
-        self, pixels: Pixels
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-        """Runs one batch, in pieces of at most `MOST_VALUES`.
-
-        Args:
-            pixels: (n, *image_spec.shape) uint8.
-
-        Returns:
-            (n, classes) float32 probabilities; and (n,) float32 novelty, or None.
-        """
-        step = max(1, MOST_VALUES // math.prod(self.image_spec.shape))
-        if len(pixels) <= step:
-            return self._run_at_once(pixels)
-        pieces = [
-            self._run_at_once(pixels[start : start + step]) for start in range(0, len(pixels), step)
-        ]
-        scores = [score for _, score in pieces if score is not None]
-        rows = np.concatenate([probabilities for probabilities, _ in pieces])
-        return rows, np.concatenate(scores) if scores else None
-
-    def _run_at_once(
-        self, pixels: Pixels
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-        try:
-            rows, *scores = run(self._session, pixels)
-        except UsageError:
-            raise
-        except Exception as error:  # ONNX Runtime's errors share no base class
-            raise ClassifierFileError(
-                f"{self.path} could not be run: {first_line(error)}. "
-                "Make the file again, or lower the batch size if memory is short."
-            ) from error
-        # A softmax in half precision keeps three digits.
-        if rows.shape != (len(pixels), len(self.class_names)) or not (
-            (rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) < 0.02).all()  # False for NaN
-        ):
-            raise ClassifierFileError(
-                f"{self.path} does not give probabilities that sum to 1: it is damaged, or its "
-                "graph is not that of a classifier. Make the file again."
-            )
-        if not scores:
-            return rows, None
-        if scores[0].shape != (len(pixels),):
-            raise ClassifierFileError(
-                f"{self.path} does not give one novelty score a picture: it is damaged. Make the "
-                "file again."
-            )
-        # What overflows is as strange as can be; JSON knows no infinity.
-        return rows, np.nan_to_num(scores[0], nan=_LARGEST, posinf=_LARGEST)
 
 
 def _find_file(path: Path) -> Path:

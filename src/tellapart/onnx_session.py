@@ -31,12 +31,13 @@ FOLDED_BYTES = 2**18
 """Larger tensors are not computed when a file is opened, outside of the arena, but when it runs."""
 
 
-def make_session(content: bytes, path: Path) -> Any:
-    """Makes the ONNX Runtime session, quiet and on all cores this process may use.
+def make_session(content: bytes, path: Path, *, threads: int | None = None) -> Any:
+    """Makes the ONNX Runtime session, quiet.
 
     Args:
         content: of an ONNX file.
         path: what errors call it.
+        threads: on which a run is divided; None: one for each core this process may use.
 
     Raises:
         ClassifierFileError: ONNX Runtime refuses it.
@@ -48,7 +49,7 @@ def make_session(content: bytes, path: Path) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # fatal; errors come as exceptions
-    options.intra_op_num_threads = usable_cores()
+    options.intra_op_num_threads = threads or usable_cores()
     # Never take the bytes for ONNX Runtime's own format, which `parse_bundle` does not check.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     options.add_session_config_entry(

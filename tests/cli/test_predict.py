@@ -313,18 +313,18 @@ def test_an_output_that_cannot_be_written(run: Run, here: Path) -> None:
 def test_an_interrupted_run_leaves_nothing_half_written(
     run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tellapart.classifier import Classifier
+    from tellapart.network import Network
 
-    run_batch = Classifier._run
+    run_some = Network.run_on_one_core
 
-    def interrupted(self: Classifier, pixels: Any) -> Any:
-        monkeypatch.setattr(Classifier, "_run", press_ctrl_c)
-        return run_batch(self, pixels)
+    def interrupted(self: Network, pixels: Any) -> Any:
+        monkeypatch.setattr(Network, "run_on_one_core", press_ctrl_c)
+        return run_some(self, pixels)
 
-    def press_ctrl_c(self: Classifier, pixels: Any) -> Any:
+    def press_ctrl_c(self: Network, pixels: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Classifier, "_run", interrupted)
+    monkeypatch.setattr(Network, "run_on_one_core", interrupted)
     before = sorted(here.iterdir())
     arguments = ["photos/red.png"] * 5
     done = run("predict", "run", *arguments, "--batch-size", "2", "-o", "a.csv")
