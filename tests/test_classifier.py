@@ -470,6 +470,7 @@ def test_predicting_imports_nothing_of_training(classifier: Classifier, pictures
     assert eval(out) == [
         "tellapart.bundle",
         "tellapart.classifier",
+        "tellapart.colours",
         "tellapart.errors",
         "tellapart.images",
         "tellapart.limits",

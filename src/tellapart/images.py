@@ -14,19 +14,16 @@ import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tellapart.colours import is_grey, luma, refuse_32_bits, to_mode
 from tellapart.errors import ImageError, UsageError
 from tellapart.limits import MAX_FILE_BYTES, MAX_PIXELS
-
-if TYPE_CHECKING:
-    from PIL.ImageCms import ImageCmsTransform
 
 Pixels = npt.NDArray[np.uint8]
 """A picture, (height, width, channels) uint8, or a batch of them, (n, height, width, channels)."""
@@ -52,15 +49,10 @@ DECODING = 3
 3: whole numbers that are no 16 bits are refused.
 """
 
-MAX_PROFILE_BYTES = 4 * 2**20
-"""A larger ICC profile is ignored; those of printing presses take about 2 MiB."""
-
 LARGE_PIXELS = 40_000_000
 """Pictures with more are decoded one at a time: each takes up to 19 bytes a pixel meanwhile."""
 
 WHITE = (255, 255, 255)
-
-_BITS_PER_SAMPLE = 258  # a tag of TIFF
 
 _KNOWN_CONTENT = {
     b"%PDF": "a PDF document",
@@ -275,7 +267,7 @@ def _load(
     if _lies_on_its_side(opened):
         width, height = height, width
     ImageOps.exif_transpose(opened, in_place=True)  # a second copy may take gigabytes
-    return Loaded(_to_mode(opened, mode, background, name), height, width, opened.format)
+    return Loaded(to_mode(opened, mode, background, name), height, width, opened.format)
 
 
 def picture_size(raw: Raw, name: str = "") -> tuple[int, int, int]:
@@ -291,7 +283,7 @@ def picture_size(raw: Raw, name: str = "") -> tuple[int, int, int]:
         # Of a PNG, Pillow looks for EXIF behind the pixels and decodes them all on the way.
         if (image.format != "PNG" or "exif" in image.info) and _lies_on_its_side(image):
             width, height = height, width
-        return height, width, 1 if _is_grey(image) else 3
+        return height, width, 1 if is_grey(image) else 3
 
 
 def _lies_on_its_side(image: Image.Image) -> bool:
@@ -314,7 +306,7 @@ def _translated_errors(name: str) -> Iterator[None]:
 
 def _open(raw: Raw, name: str) -> Image.Image:
     if isinstance(raw, Image.Image):
-        _refuse_32_bits(raw, name)
+        refuse_32_bits(raw, name)
         return raw.copy()
     if isinstance(raw, np.ndarray):
         return _from_array(raw, name)
@@ -336,7 +328,7 @@ def _open(raw: Raw, name: str) -> Image.Image:
     if opened.width * opened.height > limit:
         opened.close()
         raise ImageError(name, _too_many_pixels(limit))
-    _refuse_32_bits(opened, name)
+    refuse_32_bits(opened, name)
     return opened
 
 
@@ -400,105 +392,6 @@ def _from_array(pixels: npt.NDArray[Any], name: str) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
-def _to_mode(
-    image: Image.Image,
-    mode: Literal["L", "RGB"] | None,
-    background: tuple[int, int, int],
-    name: str,
-) -> Image.Image:
-    if image.mode == "F":
-        raise ImageError(name, "holds floating-point pixels; save it with 8 or 16 bits a channel")
-    wanted = mode or ("L" if _is_grey(image) else "RGB")
-    profile = image.info.get("icc_profile")
-    if image.mode == wanted and not profile and not image.has_transparency_data:
-        return image
-    if image.mode.startswith("I"):
-        image = _to_8_bits(image, name)
-    transparent = image.has_transparency_data
-    if profile:
-        image = _to_srgb(image, profile)
-    if transparent:
-        image = image if image.mode == "RGBA" else image.convert("RGBA")
-        canvas = Image.new("RGBA", image.size, (*background, 255))
-        image = Image.alpha_composite(canvas, image)
-    return image.convert(wanted)
-
-
-def _refuse_32_bits(image: Image.Image, name: str) -> None:
-    """Refuses a TIFF of 32-bit integers, of which nothing says what is white: 255 or 4 billion."""
-    if image.mode == "I" and image.format == "TIFF":
-        bits = max(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (1,)))
-        if bits > 16:
-            raise ImageError(
-                name, f"holds {bits}-bit whole numbers; save it with 8 or 16 bits a channel"
-            )
-
-
-def _to_8_bits(image: Image.Image, name: str) -> Image.Image:
-    """Makes a grey picture of 16 bits one of 8. Pillow holds some of them in 32 bits."""
-    deep = np.asarray(image).astype(np.int32)
-    lowest, highest = deep.min(), deep.max()
-    if lowest < 0 or highest > 65535:
-        raise ImageError(
-            name,
-            f"holds whole numbers from {lowest:,} to {highest:,}; expected 0 to 65,535: save it "
-            "with 8 or 16 bits a channel",
-        )
-    return Image.fromarray(((deep + 128) // 257).astype(np.uint8))
-
-
-def _is_grey(image: Image.Image) -> bool:
-    return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
-
-
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Applies a picture's ICC profile. One that is broken or of other colours is ignored."""
-    transparent = image.has_transparency_data
-    if image.mode in ("1", "L", "LA", "La"):
-        ink = "L"
-    elif image.mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX"):
-        ink = "RGB"
-    elif image.mode == "CMYK":
-        ink = "CMYK"
-    else:  # LAB, YCbCr: Pillow knows what their numbers mean
-        return image
-    transform = _srgb_transform(profile, ink)
-    if transform is None:
-        return image
-    alpha = image.convert("RGBA").getchannel("A") if transparent else None
-    if image.mode != ink:  # by way of RGBA, or transparent palette entries lose their colour
-        image = image.convert("RGBA").convert(ink) if transparent else image.convert(ink)
-    image = transform.apply(image)
-    if alpha is not None:
-        image.putalpha(alpha)
-    return image
-
-
-@lru_cache(maxsize=16)  # the pictures of one camera or press share a profile
-def _srgb_transform(profile: bytes, mode: str) -> ImageCmsTransform | None:
-    """Returns the way from a profile's colours to sRGB, or None where there is nothing to do."""
-    if len(profile) > MAX_PROFILE_BYTES or _is_srgb(profile):
-        return None
-    from PIL import ImageCms  # imported where it is needed: most pictures have no profile
-
-    try:
-        return ImageCms.buildTransform(
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-            ImageCms.createProfile("sRGB"),
-            mode,
-            "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return None
-
-
-def _is_srgb(profile: bytes) -> bool:
-    """Whether the profile calls itself sRGB, in ASCII (ICC version 2) or UTF-16 (version 4)."""
-    return any("sRGB".encode(encoding) in profile for encoding in ("ascii", "utf-16-be"))
-
-
 def fit(image: Image.Image, spec: ImageSpec) -> Pixels:
     """Brings a decoded picture, in the mode of the spec's channels, to the spec's size."""
     size = (spec.width, spec.height)
@@ -509,14 +402,9 @@ def fit(image: Image.Image, spec: ImageSpec) -> Pixels:
         elif spec.resize == "crop":
             image = ImageOps.fit(image, size, resampling)
         else:
-            bars = spec.background if spec.channels == 3 else _luma(spec.background)
+            bars = spec.background if spec.channels == 3 else luma(spec.background)
             image = ImageOps.pad(image, size, resampling, color=bars)
     return np.array(image, dtype=np.uint8).reshape(spec.shape)
-
-
-def _luma(colour: tuple[int, int, int]) -> int:
-    pixel = Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0))
-    return int(pixel)  # type: ignore[arg-type]  # one number in mode "L"
 
 
 def _describe_content(raw: bytes | Path) -> str:

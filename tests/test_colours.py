@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tellapart.colours import MAX_PROFILE_BYTES
 from tellapart.errors import ImageError
-from tellapart.images import MAX_PROFILE_BYTES, ImageSpec, decode, load_image
+from tellapart.images import ImageSpec, decode, load_image
 from tests.icc import BLUE, GREEN, RED, cmyk_profile, grey_profile, rgb_profile
 
 SPEC = ImageSpec(2, 2, 3)
