@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart import runs
-from tellapart.approaches import Approach, Probabilities
+from tellapart.approaches import Approach
 from tellapart.bundle import Bundle
 from tellapart.classifier import NamedPicture
 from tellapart.data.dataset import Dataset, Excluded
@@ -209,8 +209,7 @@ class Session:
         with self._stage("evaluation"):
             evaluation = self._evaluate(trust)
         with self._stage("plots"):  # while Keras may still be at work elsewhere
-            self._plot_trust(trust)
-            self._plot(trust.probabilities, evaluation)
+            self._plot(trust, evaluation)
         with self._stage("export"):
             self._export(trust, evaluation)
         with self._stage("traces"):
@@ -436,68 +435,12 @@ class Session:
         else:
             write_json(self.folder.file(runs.PREDICTION_TRACE_JSON), found)
 
-    def _plot(self, probabilities: Probabilities, evaluation: Evaluation) -> None:
-        from tellapart.evaluation import plots, worst_mistakes
+    def _plot(self, trust: Trust, evaluation: Evaluation) -> None:
+        from tellapart.run_plots import RunPlots
 
-        title = f"{self.recipe.model} on {self.dataset.name}"
-        test, names = self.parts.test, self.dataset.class_names
-        sources = [self.dataset.paths[i] for i in test]
-        labels, said = self.dataset.labels[test], probabilities.argmax(axis=1)
-
-        def draw(plot: Any, rows: npt.NDArray[np.int64], name: str, what: str) -> None:
-            plot(
-                self.approach.pixels[test[rows]],
-                [names[k] for k in labels[rows]],
-                [names[k] for k in said[rows]],
-                probabilities.max(axis=1)[rows].tolist(),
-                self.folder.file(f"{runs.PLOTS}/{name}.png"),
-                title=f"{title}: {what}",
-            )
-
-        if self.recipe.augment != "none":
-            self._plot_augmented(title)
-        history = read_results(self.folder.file(runs.RESULTS_CSV))
-        if history:
-            plots.plot_curves(history, self.folder.file(f"{runs.PLOTS}/curves.png"), title=title)
-        plots.plot_confusion(
-            evaluation, self.folder.file(f"{runs.PLOTS}/confusion.png"), title=title
-        )
-        draw(plots.plot_samples, plots.choose_samples(labels, said), "samples", "test pictures")
-        worst = worst_mistakes(probabilities, labels, sources, plots.TILES)
-        draw(plots.plot_mistakes, worst, "mistakes", "the most confident mistakes")
-
-    def _plot_trust(self, trust: Trust) -> None:
-        from tellapart.evaluation import plots
-        from tellapart.evaluation.calibration import reliability
-
-        title = f"{self.recipe.model} on {self.dataset.name}"
-        labels, calibration = self.dataset.labels[self.parts.test], trust.calibration
-        plots.plot_reliability(
-            reliability(trust.uncalibrated, labels),
-            reliability(trust.probabilities, labels),
-            self.folder.file(f"{runs.PLOTS}/reliability.png"),
-            title=title,
-            errors=(calibration.before.error, calibration.after.error),
-        )
-        plots.plot_unsure(
-            trust.curve, trust.unsure, self.folder.file(f"{runs.PLOTS}/unsure.png"), title=title
-        )
-
-    def _plot_augmented(self, title: str) -> None:
-        from tellapart.evaluation.plots.augmented import plot_augmented
-        from tellapart.training.trainer import make_batches
-
-        names = self.dataset.class_names
-        train, _ = make_batches(
-            self.approach.pixels, self.dataset.labels, self.parts, self.recipe, len(names)
-        )
-        plot_augmented(
-            train,
-            names,
-            self.folder.file(f"{runs.PLOTS}/augmentation.png"),
-            title=f"{title}: augmented training pictures",
-            subtitle=self.recipe.augment,
-        )
+        plots = RunPlots(self.folder, self.dataset, self.parts, self.recipe, self.approach.pixels)
+        plots.draw_trust(trust)
+        plots.draw(trust.probabilities, evaluation)
 
     def _finish(self, evaluation: Evaluation, end: TrainingEnded) -> None:
         seconds = time.monotonic() - self.started
