@@ -23,12 +23,17 @@ INTERRUPTED = 130
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
+YOUNG_OBJECTS = 10_000
+"""So many new objects are searched for garbage together."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits; `arguments` defaults to those of the process."""
     from tellapart.cli.output import print_error, print_note
 
-    # Python looks for garbage among all objects twice as it ends: a second, once Keras is there.
+    # Once Keras is there, looking for garbage among all objects takes a third of a second. Python
+    # does so twice as it ends, and would a few times in a run of seconds, with its own 700.
+    gc.set_threshold(YOUNG_OBJECTS)
     atexit.register(gc.freeze)
     try:
         _open_closed_streams()

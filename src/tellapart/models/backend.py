@@ -139,5 +139,10 @@ def _garbage_kept() -> Iterator[None]:
     try:
         yield
     finally:
+        if not gc.get_freeze_count():  # whoever has frozen some wants them to stay so
+            # By way of the frozen ones all objects come to be old, which are searched seldom:
+            # twice 0.2 s are saved.
+            gc.freeze()
+            gc.unfreeze()
         if collected:
             gc.enable()
