@@ -87,6 +87,22 @@ def test_garbage_is_collected_again_once_keras_is_there(tmp_path: Path, collects
     assert said(code).splitlines() == ["False", str(collects)]
 
 
+@pytest.mark.parametrize(("frozen", "old"), [(False, True), (True, False)])
+def test_what_keras_brings_is_old_at_once(tmp_path: Path, frozen: bool, old: bool) -> None:
+    """Where a program has frozen objects of its own, they stay so, and nothing is done."""
+    (tmp_path / "keras.py").write_text("brought = [[] for _ in range(10_000)]\n")
+    code = (
+        f"import gc, sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "gc.disable()\n"
+        f"{'gc.freeze()' if frozen else ''}\n"
+        "before = gc.get_freeze_count()\n"
+        "brought = backend.import_keras('tensorflow').brought\n"
+        "print(id(brought) in set(map(id, gc.get_objects(generation=2))))\n"
+        "print(gc.get_freeze_count() >= before > 0 if before else gc.get_freeze_count() == 0)\n"
+    )
+    assert said(code).splitlines() == [str(old), "True"]
+
+
 @pytest.mark.parametrize("ask", [begin_importing_keras, import_keras, check_backend])
 def test_a_backend_cannot_change(ask: object) -> None:
     import_keras()
