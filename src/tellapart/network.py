@@ -31,10 +31,10 @@ _LARGEST = float(np.finfo(np.float32).max)
 class Network:
     """Runs with ONNX Runtime, in one of two ways.
 
-    Of many pictures, each core takes its own: no core waits for another one within a layer, which
-    costs a quarter of the time. Of a single picture, all cores share each layer. ONNX Runtime takes
-    the number of threads for a whole session, so that for a single picture there is another one,
-    made when it is wanted. The file's content is kept for it.
+    Of many pictures, each core takes its own: within a layer no core waits for another one, which
+    may be decoding meanwhile (benchmarks/README.md). Of a single picture, all cores share each
+    layer. ONNX Runtime takes the number of threads for a whole session, so that for a single
+    picture there is another one, made when it is wanted. The file's content is kept for it.
     """
 
     def __init__(
