@@ -13,7 +13,7 @@ from tellapart.models.backbones import get_backbone
 from tellapart.models.backbones.engine import FeatureExtractor
 from tellapart.models.backbones.transfer import build_transfer_model
 from tellapart.models.classic import CLASSIC, build_classic
-from tellapart.models.penultimate import penultimate
+from tellapart.models.penultimate import follow, penultimate
 from tellapart.models.registry import build
 
 SHAPE = (20, 24, 3)
@@ -74,6 +74,27 @@ def test_the_users_own_networks(name: str) -> None:
         assert features == pytest.approx(scaled.mean(axis=(1, 2)), abs=1e-5)
     else:
         assert features.shape == (len(PIXELS), 4)
+
+
+def test_an_opened_network_follows_the_training() -> None:
+    keras.utils.set_random_seed(0)
+    model = build_classic("classic-28", SHAPE, 10)
+    opened = penultimate(model)
+    before = opened.predict(PIXELS, verbose=0)[1]
+    for weight in model.weights:
+        weight.assign(weight + 0.01)
+    follow(opened, model)
+    logits = opened.predict(PIXELS, verbose=0)[1]
+    assert np.abs(logits - before).max() > 0.01
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    expected = model.predict(PIXELS, verbose=0)
+    assert powers / powers.sum(axis=1, keepdims=True) == pytest.approx(expected, abs=1e-5)
+
+
+def test_nothing_follows_a_network_that_was_not_cut_open() -> None:
+    model = keras.Sequential([keras.Input(SHAPE), layers.Flatten()], name="flat")
+    with pytest.raises(RuntimeError, match="flat was not cut open"):
+        follow(None, model)
 
 
 @pytest.mark.parametrize("name", sorted(CLASSIC))

@@ -20,7 +20,7 @@ from tellapart.export.parity import TOLERANCE, sample
 from tellapart.files import atomic_path
 from tellapart.models.backend import import_keras
 from tellapart.models.head.problem import softmax
-from tellapart.models.penultimate import penultimate
+from tellapart.models.penultimate import follow, penultimate
 from tellapart.models.registry import Twin
 from tellapart.training import trainer
 from tellapart.training.checkpoint import Checkpoints
@@ -77,7 +77,9 @@ class FromScratch:
         self._deadline, self._training_ends = deadline, training_ends
         self._followed: tuple[int, float] | None = None
         self.chosen_by_validation = False
-        self._opened: Any = None  # the network that gives features and logits
+        # The network that gives features and logits; None where there is none, or it is not to be
+        # believed.
+        self._opened: Any = None
 
     @property
     def pixels(self) -> PixelRows:
@@ -102,6 +104,7 @@ class FromScratch:
         checkpoints: Checkpoints | None = None,
     ) -> TrainingEnded:
         """Trains; see `trainer.fit`."""
+        self._opened = penultimate(self.model)
         trained = self.model
         if self._twin is not None:
             self._twin.prepare(self.pixels[thin(parts.train, PREPARED_ON)])
@@ -121,7 +124,8 @@ class FromScratch:
             self.model.set_weights(trained.get_weights())
         end = history.end
         self.chosen_by_validation = end.best_epoch is not None or end.reason == "stopped early"
-        self._opened = self._open(thin(parts.train, OPENED_ON))
+        if not self._opened_agrees(thin(parts.train, OPENED_ON)):
+            self._opened = None
         return end
 
     def _training_deadline(self, parts: Split, emit: Observer) -> float | None:
@@ -129,9 +133,9 @@ class FromScratch:
         if self._deadline is None:
             return None
         some = parts.train[: trainer.PREDICTION_BATCH]
-        trainer.predict(self.model, self.pixels, some)  # the first time compiles it
+        self.see(some)  # the first time compiles it
         began = time.monotonic()
-        trainer.predict(self.model, self.pixels, some)
+        self.see(some)
         seconds = (time.monotonic() - began) / len(some)
         # Test pictures are predicted, and some once more from their raw files: that is the proof.
         proven = len(sample(len(parts.test), self._recipe.image_spec))
@@ -154,17 +158,17 @@ class FromScratch:
             )
         return ends
 
-    def _open(self, some: npt.NDArray[np.int64]) -> Any:
-        """Returns `penultimate` of the network; None where it is none, or says something else."""
-        opened = penultimate(self.model)
-        if opened is None:
-            return None
+    def _opened_agrees(self, some: npt.NDArray[np.int64]) -> bool:
+        """Whether the network that was cut open says what the whole one says."""
+        if self._opened is None:
+            return False
+        follow(self._opened, self.model)
         pixels = self.pixels[some]
-        _, logits = opened(pixels, training=False)
+        _, logits = self._opened(pixels, training=False)
         expected = np.asarray(self.model(pixels, training=False))
         with np.errstate(invalid="ignore"):  # of weights that are NaN
             difference = np.abs(softmax(np.asarray(logits)) - expected).max()
-        return opened if difference <= TOLERANCE else None
+        return bool(difference <= TOLERANCE)
 
     def see(self, indices: npt.NDArray[np.int64]) -> Seen:
         """See `Approach`."""

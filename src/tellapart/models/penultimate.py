@@ -6,6 +6,9 @@ from typing import Any
 
 from tellapart.models.backend import import_keras
 
+_LOGITS = "novelty_logits"
+"""The Dense layer that is a copy."""
+
 
 def penultimate(model: Any) -> Any:
     """Returns a network that gives features and logits.
@@ -20,7 +23,7 @@ def penultimate(model: Any) -> Any:
 
     The softmax may be the activation of the last Dense layer or a layer of its own, and the layers
     may be inside a model that is a layer of this one. All other layers are shared with the given
-    network; the Dense layer is a copy, so train first.
+    network; the Dense layer is a copy: `follow` brings it up to date after training.
 
     Args:
         model: a `keras.Model`, (batch, ...) to (batch, classes) probabilities.
@@ -41,14 +44,20 @@ def penultimate(model: Any) -> Any:
     if features.dtype != "float32":  # mixed precision
         single = layers.Activation("linear", dtype="float32", name="novelty_features")
         features = single(features)
-    logits = layers.Dense(
-        dense.units, use_bias=dense.use_bias, name="novelty_logits", dtype="float32"
-    )
+    logits = layers.Dense(dense.units, use_bias=dense.use_bias, name=_LOGITS, dtype="float32")
     opened = keras.Model(
         _input(model), [features, logits(before)], name=f"{model.name}_penultimate"
     )
-    logits.set_weights(dense.get_weights())
+    follow(opened, model)
     return opened
+
+
+def follow(opened: Any, model: Any) -> None:
+    """Gives what `penultimate` made of a network the weights that the network has by now."""
+    found = _last_dense(model, softmax=False)
+    if found is None:
+        raise RuntimeError(f"{model.name} was not cut open, so that nothing can follow it")
+    opened.get_layer(_LOGITS).set_weights(found[2].get_weights())
 
 
 def _last_dense(model: Any, *, softmax: bool) -> tuple[Any, Any, Any] | None:

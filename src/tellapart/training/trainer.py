@@ -31,7 +31,7 @@ PROMPT_STEPS_PER_EXECUTION = 4
 
 PREDICTION_BATCH = 128
 
-TIMED_BATCHES = 8
+TIMED_BATCHES = 4
 """So many batches of the validation part tell how long all of it takes."""
 
 
@@ -200,8 +200,12 @@ def time_validation(model: Any, validation: Batches, clock: Callable[[], float])
     """How many seconds a validation takes once it is compiled, which is done here."""
     if not len(validation):
         return 0.0
-    few = replace(validation, indices=validation.indices[: TIMED_BATCHES * validation.batch_size])
-    model.evaluate(few.for_keras(), verbose=0)
+
+    def take(batches: int) -> Batches:
+        return replace(validation, indices=validation.indices[: batches * validation.batch_size])
+
+    model.evaluate(take(1).for_keras(), verbose=0)
+    few = take(TIMED_BATCHES)
     began = clock()
     model.evaluate(few.for_keras(), verbose=0)
     return (clock() - began) * len(validation.indices) / len(few.indices)
