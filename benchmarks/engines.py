@@ -31,7 +31,7 @@ from prediction import WARM_UP, list_pictures, train, unpack
 from tellapart.classifier import Classifier
 from tellapart.images import decode
 from tellapart.machine import usable_cores
-from tellapart.models.backbones.engine import _without_reporting, available_engines
+from tellapart.models.backbones.engine import available_engines, without_reporting
 from tellapart.onnx_session import make_session
 from tellapart.runs import CLASSIFIER_INT8, CLASSIFIER_ONNX
 
@@ -60,7 +60,7 @@ def shared(path: Path) -> Way:
 
 
 def openvino(path: Path, precision: str) -> Way:
-    with _without_reporting():
+    with without_reporting():
         import openvino as ov
     core, cores = ov.Core(), str(usable_cores())
     settings = {

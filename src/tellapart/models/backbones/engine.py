@@ -154,7 +154,7 @@ def _start_onnxruntime(backbone: Backbone, image_size: tuple[int, int]) -> _Run:
 
 def _start_openvino(backbone: Backbone, image_size: tuple[int, int]) -> _Run:
     content = backbone.onnx(image_size)
-    with _without_reporting():
+    with without_reporting():
         import openvino
     core = openvino.Core()
     streams = usable_cores()
@@ -181,7 +181,7 @@ def _start_openvino(backbone: Backbone, image_size: tuple[int, int]) -> _Run:
 
 
 @contextmanager
-def _without_reporting() -> Iterator[None]:
+def without_reporting() -> Iterator[None]:
     """Lets OpenVINO be imported without telling its makers.
 
     Its `openvino_telemetry` sends an event on each import and keeps an identifier in the user's
