@@ -23,7 +23,7 @@ Found = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]
 
 MOST_VALUES = 2 * 224 * 224 * 3
 """So many values of pixels go through the network at once on a core, or one picture's: what large
-pictures leave between two layers then stays in its cache (benchmarks/README.md)."""
+pictures leave between two layers takes memory on each core, and more are no faster."""
 
 _LARGEST = float(np.finfo(np.float32).max)
 

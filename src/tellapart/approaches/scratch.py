@@ -124,8 +124,10 @@ class FromScratch:
             self.model.set_weights(trained.get_weights())
         end = history.end
         self.chosen_by_validation = end.best_epoch is not None or end.reason == "stopped early"
-        if not self._opened_agrees(thin(parts.train, OPENED_ON)):
-            self._opened = None
+        if self._opened is not None:
+            follow(self._opened, self.model)
+            if not self._opened_agrees(thin(parts.train, OPENED_ON)):
+                self._opened = None
         return end
 
     def _training_deadline(self, parts: Split, emit: Observer) -> float | None:
@@ -160,9 +162,6 @@ class FromScratch:
 
     def _opened_agrees(self, some: npt.NDArray[np.int64]) -> bool:
         """Whether the network that was cut open says what the whole one says."""
-        if self._opened is None:
-            return False
-        follow(self._opened, self.model)
         pixels = self.pixels[some]
         _, logits = self._opened(pixels, training=False)
         expected = np.asarray(self.model(pixels, training=False))
