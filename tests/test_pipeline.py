@@ -576,6 +576,19 @@ def test_the_shortest_budget_ends_with_a_classifier_that_has_learned(tmp_path: P
     assert run.evaluation.accuracy.value > 0.15  # 0.1 is chance; here it is 0.9 and more
 
 
+def test_a_slow_machine_keeps_more_of_a_budget_for_what_follows_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tellapart.approaches.scratch.python_slowness", lambda: 20.0)
+    seen: list[Event] = []
+    ta.train("digits", budget="20s", out=tmp_path / "run", observers=[seen.append])
+    (warning,) = [e.text for e in seen if isinstance(e, Noted) and "exceeded" in e.text]
+    # 20 x (2.3 + 3e-7 for each of 74,162 weights + 1.2e-4 for each of 359 test pictures) is 47.3,
+    # beside the network's looks at some two thousand pictures.
+    told = re.search(r"what follows takes about (\d+) s\.$", warning)
+    assert told and int(told[1]) >= 47
+
+
 def removing(*files: Path) -> Callable[[Event], None]:
     """Files vanish as the run begins, after they have been listed."""
 

@@ -7,8 +7,9 @@ import time
 import keras
 import pytest
 
+from tellapart.models import speed
 from tellapart.models.fast import build_fast
-from tellapart.models.speed import operations_per_second, training_operations
+from tellapart.models.speed import operations_per_second, python_slowness, training_operations
 
 
 def test_operations_by_hand() -> None:
@@ -37,3 +38,24 @@ def test_the_best_of_several_products_counts(
     ends = iter([0, 9, 10, 12, 20, 21, 30, 34])  # 9 s for the first, then 2, 1 and 4
     monkeypatch.setattr(time, "perf_counter", lambda: next(ends))
     assert operations_per_second(dtype, side=8, tries=3) == 2 * 8**3
+
+
+def test_slowness_is_what_some_python_takes_against_the_machine_of_the_constants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 5.0
+
+    def work() -> None:
+        nonlocal now
+        now += 0.021  # and 0.0084 there: 2.5 times as long
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    monkeypatch.setattr(speed, "_some_python", work)
+    assert python_slowness() == pytest.approx(2.5)
+
+
+def test_slowness_is_measured() -> None:
+    began = time.perf_counter()
+    slowness = python_slowness()
+    # What 12 times take, beside what lies between the looks at the clock.
+    assert 0 < slowness * 12 * 0.0084 <= time.perf_counter() - began

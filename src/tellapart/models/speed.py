@@ -1,7 +1,8 @@
-"""How long training takes, told beforehand: what a network multiplies, and how fast the machine."""
+"""How long work takes, told beforehand: what a network multiplies, and how fast the machine is."""
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from typing import Any
@@ -12,6 +13,10 @@ from tellapart.models.backend import import_keras
 from tellapart.models.precision import MIXED, training_dtype
 
 SIDE, TRIES = 1024, 3
+
+PYTHON_ROWS, PYTHON_TRIES = 5_000, 12
+PYTHON_SECONDS = 0.0084
+"""What `_some_python` takes on the machine on which seconds of Python's own work were measured."""
 
 
 def training_operations(model: Any) -> int:
@@ -57,3 +62,22 @@ def operations_per_second(
         float(ops.cast(ops.matmul(one, other)[0, 0], "float32"))  # waits for it
         seconds.append(time.perf_counter() - began)
     return 2 * side**3 / min(seconds[1:])
+
+
+def python_slowness() -> float:
+    """How many times as long this machine takes for Python's own work, with what else it does.
+
+    1 is the machine on which constants in seconds were measured: two cores of an AMD EPYC, at rest.
+    Takes a tenth of a second there.
+    """
+    began = time.perf_counter()
+    for _ in range(PYTHON_TRIES):
+        _some_python()
+    return (time.perf_counter() - began) / PYTHON_TRIES / PYTHON_SECONDS
+
+
+def _some_python() -> None:
+    """Objects, calls, text and tables: what drawing and exporting are made of."""
+    rows = [{"name": f"row {number % 97}", "value": number / 7} for number in range(PYTHON_ROWS)]
+    json.loads(json.dumps(rows))
+    sorted(rows, key=lambda row: (row["name"], row["value"]))
