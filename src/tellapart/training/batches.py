@@ -19,6 +19,12 @@ from tellapart.training.augmentation import Augmentation, augment, draw, mix, mo
 
 PREFETCHED_BATCHES = 4
 
+Make = Callable[[int, int], tuple[npt.NDArray[Any], ...]]
+"""An epoch and the first place of a batch in its order, to the arrays of the batch."""
+
+Signature = list[tuple[tuple[int | None, ...], str]]
+"""Shape and type of each array of a batch."""
+
 
 @lru_cache(maxsize=2)
 def epoch_order(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
@@ -144,19 +150,25 @@ class Batches:
         import keras
 
         if keras.backend.backend() == "tensorflow":
-            return self._tf_dataset()
+            return self.in_tensorflow(self.take, self._signature)
         return self.by_step(self.take)
 
-    def _tf_dataset(self) -> Any:
+    def in_tensorflow(self, make: Make, signature: Signature) -> Any:
+        """A `tf.data.Dataset` of what `make` gives for each batch's epoch and first place.
+
+        Args:
+            make: see `take`.
+            signature: shape and type of each array that it returns.
+        """
         # One call into Python a batch; Keras's own adapter for Python data makes several, and its
         # adapter for arrays copies all of the data first. It runs beside the training step, in the
         # thread that prefetches.
         import tensorflow as tf
 
-        shapes, types = zip(*self._signature(), strict=True)
+        shapes, types = zip(*signature, strict=True)
 
         def read(epoch: Any, start: Any) -> tuple[Any, ...]:
-            arrays = tf.numpy_function(self.take, [epoch, start], types, stateful=False)
+            arrays = tf.numpy_function(make, [epoch, start], types, stateful=False)
             return tuple(map(tf.ensure_shape, arrays, shapes))
 
         def read_epoch(_: Any) -> Any:
@@ -172,8 +184,9 @@ class Batches:
         options.autotune.enabled = False
         return batches.prefetch(PREFETCHED_BATCHES).with_options(options)
 
-    def _signature(self) -> list[tuple[tuple[int | None, ...], str]]:
-        """Shape and type of each array of a batch."""
+    @property
+    def _signature(self) -> Signature:
+        """Of what `take` returns."""
         labels: tuple[tuple[int | None, ...], str] = (
             ((None,), "int64") if self.classes is None else ((None, self.classes), "float32")
         )
@@ -181,7 +194,15 @@ class Batches:
         weights = [] if self.class_weights is None else [((None,), "float32")]
         return [pixels, labels, *weights]
 
-    def by_step(self, make: Callable[[int, int], tuple[npt.NDArray[Any], ...]]) -> Any:
+    @property
+    def where_signature(self) -> Signature:
+        """Of what `where` returns."""
+        if self.augmentation is None:
+            return [((None,), "int32")]
+        height, width = self.pixels.shape[1:3]
+        return [((None,), "int32"), ((None, height), "int16"), ((None, width), "int16")]
+
+    def by_step(self, make: Make) -> Any:
         """A `keras.utils.PyDataset` of what `make` gives for each batch's epoch and first place."""
         import keras
 

@@ -105,10 +105,10 @@ def fit(
             epochs=recipe.epochs,
             clock=clock,
         )
-    feed: Callable[[Batches], Any] = Batches.for_keras
-    if on_device.belongs_on_device(train):
+    moved = None
+    if on_device.belongs_on_device(model, train):
         resume.build_metrics(model, train)
-        feed = on_device.OnDevice(model, train, prompt=limit is not None).feed
+        moved = on_device.move(model, train, prompt=limit is not None)
     best = callbacks.BestWeights()
     reporter = callbacks.Reporter(
         emit,
@@ -143,7 +143,10 @@ def fit(
     if kept is None or not kept.finished:
         with checkpoints.stopping.deferred() if checkpoints else contextlib.nullcontext():
             heard = [listener for listener in listeners if listener is not None]
+            feed = moved.feed if moved else Batches.for_keras
             resume.fit_from(model, train, validation, heard, kept, recipe.epochs, feed)
+    if moved is not None:
+        moved.release()
     interrupted = interruption is not None and interruption.requested
     keep_best = recipe.restore_best_weights or interrupted or limit is not None
     if keep_best:

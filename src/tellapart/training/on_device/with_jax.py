@@ -1,8 +1,7 @@
-"""On an accelerator, by JAX: the pictures live on it, and an epoch is one compiled call.
+"""With JAX, an epoch on the device is one compiled call.
 
-What goes there for each update is where its pictures' pixels are: a few numbers a picture. The call
-takes the pixels from there, and `jax.lax.scan` makes one of Keras's training steps after another.
-The updates are those of any other training: same order, same augmentation, same arithmetic.
+The call takes the pictures' pixels from where they are, and `jax.lax.scan` makes one of Keras's
+training steps after another.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart.training.batches import Batches
+from tellapart.training.on_device.parts import parts
 
 MOST_UPDATES = 1024
 """Of one call: an epoch of more is several, or Ctrl-C, progress and checkpoints had to wait."""
@@ -22,52 +22,24 @@ MOST_UPDATES = 1024
 MOST_OF_MEMORY = 0.5
 """Pictures that take more of what is free on the device stay where they are."""
 
-MOVED_AT_A_TIME = 2**28
-"""Bytes of pictures that are on their way to the device at a time."""
 
-
-def belongs_on_device(train: Batches) -> bool:
-    """Whether these pictures are trained on where they are computed with.
-
-    That takes JAX, a device that is not the processor, room on it, and pictures that are used as
-    they are, flipped, or shifted.
-    """
-    import keras
-
-    if keras.backend.backend() != "jax" or not len(train):
-        return False
-    if train.augmentation is not None and not train.augmentation.only_moves:
-        return False
-    room = _room()
-    return room is not None and _size(train) <= room * MOST_OF_MEMORY
-
-
-def _room() -> float | None:
-    """Free bytes on the accelerator; None: there is none."""
+def room() -> float:
+    """Bytes that pictures may take on the accelerator; 0: there is none."""
     import jax
 
     device = jax.devices()[0]
     if device.platform == "cpu":
-        return None
+        return 0
     known = device.memory_stats() or {}
-    return float(known.get("bytes_limit", math.inf)) - float(known.get("bytes_in_use", 0))
-
-
-def _size(train: Batches) -> int:
-    return len(train.indices) * math.prod(train.pixels.shape[1:])
+    free = float(known.get("bytes_limit", math.inf)) - float(known.get("bytes_in_use", 0))
+    return free * MOST_OF_MEMORY
 
 
 class OnDevice:
     """Pictures on the device, and the training function of `fit` that goes through them."""
 
-    def __init__(self, model: Any, train: Batches, *, prompt: bool = False) -> None:
-        """Moves the pictures to the device and takes over the training of a compiled model.
-
-        Args:
-            model: a compiled `keras.Model` whose metrics are built.
-            train: what `belongs_on_device`.
-            prompt: several calls an epoch, since a deadline can only be kept between two.
-        """
+    def __init__(self, model: Any, train: Batches, prompt: bool) -> None:
+        """Args are those of `move`."""
         import jax
 
         self._model = model
@@ -77,12 +49,19 @@ class OnDevice:
         weights = train.class_weights
         self._class_weights = None if weights is None else jax.device_put(weights)
         self._updates = jax.jit(self._make_updates, donate_argnums=0)
+        self._steps_per_execution = model.steps_per_execution
         model.steps_per_execution = updates_a_call(len(train), prompt)
         model.train_function = self._train
 
     def feed(self, batches: Batches) -> Any:
-        """What `fit` is given: of each batch, where its pixels are."""
+        """See `on_device.OnDevice`."""
         return batches.by_step(batches.where)
+
+    def release(self) -> None:
+        """See `on_device.OnDevice`."""
+        self._model.train_function = None
+        self._model.steps_per_execution = self._steps_per_execution
+        del self._pixels, self._labels, self._updates
 
     def _train(self, state: Any, iterator: Iterator[Any]) -> tuple[Any, Any]:
         """Makes the updates of one call, as Keras's own function does; returns logs and state."""
@@ -132,19 +111,17 @@ def updates_a_call(steps: int, prompt: bool) -> int:
 
 
 def _moved(train: Batches) -> Any:
-    """Returns the training pictures as an array on the device; a part at a time is elsewhere."""
+    """Returns the training pictures as an array on the device."""
     import jax
     import jax.numpy as jnp
 
-    shape = train.pixels.shape[1:]
-    pixels = jnp.zeros((len(train.indices), *shape), jnp.uint8)
+    pixels = jnp.zeros((len(train.indices), *train.pixels.shape[1:]), jnp.uint8)
     put = jax.jit(
         lambda all_, part, start: jax.lax.dynamic_update_slice_in_dim(all_, part, start, 0),
         donate_argnums=0,
     )
-    step = max(1, MOVED_AT_A_TIME // math.prod(shape))
-    for start in range(0, len(train.indices), step):
-        pixels = put(pixels, train.pixels[train.indices[start : start + step]], start)
+    for start, part in parts(train):
+        pixels = put(pixels, part, start)
     return pixels
 
 
