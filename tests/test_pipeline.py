@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 import tellapart as ta
-from tellapart import pipeline, runs
+from tellapart import preparation, runs
 from tellapart.data import load
 from tellapart.data.audit import SIGNATURES
 from tellapart.data.columns import open_column
@@ -545,7 +545,7 @@ def test_a_short_budget_takes_the_narrow_network(
     options: dict[str, Any],
     model: str,
 ) -> None:
-    monkeypatch.setattr(pipeline, "operations_per_second", lambda: speed)
+    monkeypatch.setattr(preparation, "operations_per_second", lambda: speed)
     pixels = np.random.default_rng(0).integers(0, 200, (60, 16, 16, 1), dtype=np.uint8)
     pixels[::2, 4:12] += 50
     seen: list[Event] = []
@@ -586,7 +586,8 @@ def test_a_slow_machine_keeps_more_of_a_budget_for_what_follows_training(
     # 20 x (2.3 + 3e-7 for each of 74,162 weights + 1.2e-4 for each of 359 test pictures) is 47.3,
     # beside the network's looks at some two thousand pictures.
     told = re.search(r"what follows takes about (\d+) s\.$", warning)
-    assert told and int(told[1]) >= 47
+    assert told
+    assert int(told[1]) >= 47
 
 
 def removing(*files: Path) -> Callable[[Event], None]:

@@ -9,51 +9,26 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from tellapart import runs
-from tellapart.approaches import Approach
-from tellapart.approaches.fine_tuning import FineTuning
-from tellapart.approaches.scratch import FromScratch
-from tellapart.approaches.transfer import FeatureHead, feature_measure
-from tellapart.approaches.within_budget import (
-    ENOUGH_SEEN,
-    fit_decoding,
-    fit_features,
-    seen_in,
-)
 from tellapart.data import load
-from tellapart.data.audit import SIGNATURES, Audit, audit
-from tellapart.data.audit.signature import joint_maker
-from tellapart.data.cache import LIMIT_VARIABLE, store_limit
-from tellapart.data.columns import is_kept, make_together, open_column
-from tellapart.data.dataset import Dataset, Excluded
-from tellapart.data.material import Material
+from tellapart.data.dataset import Dataset
 from tellapart.data.relabel import relabel
 from tellapart.data.split import Split, split
-from tellapart.data.store import Store, fingerprint, open_store, pixel_measure
-from tellapart.data.wording import SHOWN, count, size
 from tellapart.errors import TellapartError
 from tellapart.images import Interpolation, Resize
 from tellapart.models import registry
-from tellapart.models.backbones import Backbone
-from tellapart.models.backend import import_keras
-from tellapart.models.fast import FAST
-from tellapart.models.speed import operations_per_second, training_operations
-from tellapart.planning import Plan, decodes_as_it_looks, make_plan, narrowed
+from tellapart.planning import Plan, make_plan
+from tellapart.preparation import prepare
 from tellapart.resumption import Request, Resumption
 from tellapart.runs import RunFolder, check_free
-from tellapart.session import Broadcast, DataFacts, Run, Session, how_to_go_on
+from tellapart.session import Broadcast, Run, how_to_go_on
 from tellapart.training.budget import parse_budget
 from tellapart.training.checkpoint import Checkpoints
-from tellapart.training.events import (
-    Noted,
-    Observer,
-    Progressed,
-)
+from tellapart.training.events import Noted, Observer
 from tellapart.training.recipe import Loss, Schedule
 from tellapart.training.stopping import Stopped, Stopping
 
@@ -215,7 +190,7 @@ def _run(
             folder = resumption.folder
         with _being_prepared(folder, plan, request, emit, resumption, made=made):
             checkpoints = Checkpoints(folder.path / runs.CHECKPOINTS, stopping)
-            session = _prepare(
+            session = prepare(
                 folder, dataset, plan, request, emit, started, checkpoints, resumption, divide
             )
         with contextlib.closing(session.approach), session.recorded():
@@ -263,75 +238,13 @@ def _being_prepared(
         raise
 
 
-def _prepare(
-    folder: RunFolder,
-    dataset: Dataset,
-    plan: Plan,
-    request: Request,
-    emit: Broadcast,
-    started: float,
-    checkpoints: Checkpoints,
-    resumption: Resumption | None,
-    divide: Callable[..., Split],
-) -> Session:
-    """All that comes before training: look, decode, divide."""
-    made = _look_and_decode(dataset, plan, emit)
-    found = _audit(dataset, emit)
-    budget_seconds = plan.recipe.budget_seconds
-    if budget_seconds is not None and plan.backbone is None:
-        import_keras(
-            request.backend
-        )  # it has been starting meanwhile; a budget is for the pictures
-    audited = time.monotonic()
-    spent = 0.0 if checkpoints.newest is None else checkpoints.newest.state["spent"]
-    checkpoints.began = audited - spent
-    deadline = None if budget_seconds is None else checkpoints.began + budget_seconds
-    facts = _facts(dataset, found)
-    kept = None
-    if resumption is not None:
-        kept = _parts_as_they_were(resumption, dataset, plan.recipe.seed, facts, emit)
-    parts = divide(exclude=found.failures, groups=found.groups) if kept is None else kept
-    for note in parts.notes:
-        emit(Noted(note))
-    material = Material(dataset, parts, found.signatures, found.groups)
-    if kept is not None and len(material.used) < len(dataset) - len(found.failures):
-        material = material.only_used()
-    elif kept is None and deadline is not None:
-        plan, material = _within_budget(plan, material, request, deadline, emit)
-    approach, failures = _approach(plan, material, deadline, emit, new=made)
+@contextlib.contextmanager
+def _saying_what_is_kept(emit: Observer) -> Iterator[None]:
     try:
-        material, lost = material.without(failures)
-        _say_what_is_lost(lost, emit)
-        facts = replace(facts, groups=material.groups, excluded=[*facts.excluded, *lost])
-        session = Session(
-            folder,
-            material.dataset,
-            material.parts,
-            plan.recipe,
-            approach,
-            facts,
-            emit,
-            started,
-            audited,
-            request.asked,
-            request.source(),
-            checkpoints,
-            resumption,
-        )
-        folder.check_space(session.needed_bytes)
-    except BaseException:
-        approach.close()
+        yield
+    except KeyboardInterrupt:
+        emit(Noted("What was made of the pictures is kept: the next run goes on from there."))
         raise
-    return session
-
-
-def _parts_as_they_were(
-    resumption: Resumption, dataset: Dataset, seed: int, facts: DataFacts, emit: Observer
-) -> Split | None:
-    """Makes sure that the data is what it was; returns the parts, where they were drawn."""
-    for difference in resumption.check_data(dataset, facts.fingerprint):
-        emit(Noted(f"Not as it was when the run began: {difference}.", "warning"))
-    return resumption.parts(dataset, seed)
 
 
 def _divider(dataset: Dataset, plan: Plan, request: Request) -> Callable[..., Split]:
@@ -348,186 +261,6 @@ def _divider(dataset: Dataset, plan: Plan, request: Request) -> Callable[..., Sp
 def _asked(options: Mapping[str, Any], **others: Any) -> dict[str, Any]:
     """What the caller set, by name, for `run.json`."""
     return {name: value for name, value in {**others, **options}.items() if value is not None}
-
-
-def _look_and_decode(dataset: Dataset, plan: Plan, emit: Observer) -> bool:
-    """Reads pictures that are all new once, for the audit and for the network; or does nothing.
-
-    With a budget, how many large pictures the network is to see is not known yet.
-    """
-    spec = plan.recipe.image_spec
-    measure = pixel_measure(spec)
-    fits = measure.row_bytes * len(dataset) <= store_limit()
-    untimed = plan.recipe.budget_seconds is None or decodes_as_it_looks(dataset)
-    if plan.backbone is not None or not untimed or not fits:
-        return False
-    return make_together(
-        dataset,
-        (SIGNATURES, measure),
-        joint_maker(spec),
-        on_progress=lambda done, total: emit(Progressed("looking at the pictures", done, total)),
-    )
-
-
-def _audit(dataset: Dataset, emit: Observer) -> Audit:
-    signatures = open_column(
-        dataset,
-        SIGNATURES,
-        on_progress=lambda done, total: emit(Progressed("looking at the pictures", done, total)),
-    )
-    emit(Progressed("searching for copies", 0, len(dataset)))
-    found = audit(dataset, signatures)
-    emit(Progressed("searching for copies", len(dataset), len(dataset)))
-    for text, level in found.notes():
-        emit(Noted(text, level))
-    _say_what_is_left_out(dataset, found, emit)
-    return found
-
-
-def _within_budget(
-    plan: Plan, material: Material, request: Request, deadline: float, emit: Observer
-) -> tuple[Plan, Material]:
-    """Where time is short, gives up channels of the network, or size of pictures, then pictures."""
-    if plan.recipe.model == FAST and request.model is None:
-        plan = _narrowed_if_short(plan, material, deadline, emit)
-    spec, dataset, used = plan.recipe.image_spec, material.dataset, material.used
-    seconds = deadline - time.monotonic()
-    if plan.backbone is None:
-        if is_kept(dataset, pixel_measure(spec)):
-            return plan, material
-        fit = fit_decoding(dataset, spec, used, seconds)
-    elif is_kept(dataset, feature_measure(plan.backbone, spec)):
-        return plan, material
-    else:
-        may_shrink = request.options.get("image_size") is None
-        fit = fit_features(dataset, plan.backbone, spec, used, seconds, may_shrink=may_shrink)
-    if fit.note:
-        emit(Noted(fit.note, "warning" if fit.keep < len(used) else "note"))
-    plan = replace(plan, recipe=replace(plan.recipe, image_size=fit.image_size))
-    return plan, material if fit.keep >= len(used) else material.thin(fit.keep)
-
-
-def _narrowed_if_short(plan: Plan, material: Material, deadline: float, emit: Observer) -> Plan:
-    """Takes the narrow network where the other one would see too few pictures."""
-    assert plan.build is not None  # noqa: S101 (it is not transferred)
-    network = plan.build()
-    operations, speed = training_operations(network.model), operations_per_second()
-    seen = seen_in(deadline - time.monotonic(), len(material.parts.test), operations, speed)
-    if seen >= ENOUGH_SEEN:
-        return replace(plan, build=lambda: network)
-    narrow = narrowed(plan, len(material.dataset.class_names))
-    emit(
-        Noted(
-            f"Network {narrow.recipe.model} instead of {plan.recipe.model}, which would be trained "
-            f"on about {seen:,} pictures in the time that there is, each as often as it comes: "
-            f"with fewer than {ENOUGH_SEEN:,}, the narrow one learns more."
-        )
-    )
-    return narrow
-
-
-def _approach(
-    plan: Plan, material: Material, deadline: float | None, emit: Observer, *, new: bool
-) -> tuple[Approach, Mapping[int, str]]:
-    """Decodes the pictures; also says which cannot be, and why, by index."""
-    recipe, dataset = plan.recipe, material.dataset
-    if isinstance(plan.backbone, Backbone):
-        known = material.signatures.failures
-        frozen = FeatureHead(plan.backbone, recipe, dataset, material.groups, known)
-        try:
-            failures = frozen.compute_features(emit)
-        except BaseException:
-            frozen.close()
-            raise
-        if not recipe.epochs:
-            return frozen, failures
-        return FineTuning(frozen, plan.backbone, recipe, dataset, deadline), failures
-    store = open_store(
-        dataset,
-        recipe.image_spec,
-        read=material.signatures,
-        limit_bytes=store_limit(),
-        on_progress=lambda done, total: emit(Progressed("decoding", done, total)),
-    )
-    _say_what_was_kept(store, emit, new=new)
-    assert plan.build is not None  # noqa: S101 (one of the two is there)
-    network = plan.build()
-    approach = FromScratch(network.model, recipe, dataset, store.pixels, deadline, network.twin)
-    return approach, store.failures
-
-
-@contextlib.contextmanager
-def _saying_what_is_kept(emit: Observer) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        emit(Noted("What was made of the pictures is kept: the next run goes on from there."))
-        raise
-
-
-def _say_what_is_lost(lost: Sequence[Excluded], emit: Observer) -> None:
-    if lost:
-        emit(
-            Noted(
-                f"{count(len(lost), 'picture')} could be read a moment ago and cannot be read any "
-                f"more: left out.{_named(lost)}",
-                "warning",
-            )
-        )
-
-
-def _say_what_was_kept(store: Store, emit: Observer, *, new: bool) -> None:
-    if store.folder is None:
-        emit(
-            Noted(
-                f"A store of the decoded pictures would take more than {LIMIT_VARIABLE} allows "
-                f"({size(store_limit())}): they are decoded anew in each epoch."
-            )
-        )
-        return
-    if store.was_cached and not new:
-        return
-    emit(
-        Noted(
-            f"Decoded pictures are kept in {store.folder} ({store.bytes / 2**20:,.1f} MiB; "
-            "`tellapart cache --clear` frees it)."
-        )
-    )
-
-
-def _excluded(dataset: Dataset, found: Audit) -> list[Excluded]:
-    """What cannot be read; it stays where it is, unchanged."""
-    undecodable = sorted(found.failures.items())
-    return [*dataset.excluded, *(Excluded(dataset.paths[i], why) for i, why in undecodable)]
-
-
-def _say_what_is_left_out(dataset: Dataset, found: Audit, emit: Observer) -> None:
-    excluded = _excluded(dataset, found)
-    if not excluded:
-        return
-    total = len(dataset) + len(dataset.excluded)
-    emit(
-        Noted(
-            f"{len(excluded):,} of {total:,} pictures cannot be read and are left out:"
-            f"{_named(excluded)}",
-            level="warning",
-        )
-    )
-
-
-def _named(excluded: Sequence[Excluded]) -> str:
-    shown = "".join(f"\n  {item.path}: {item.reason}" for item in excluded[:SHOWN])
-    more = len(excluded) - SHOWN
-    return shown + (f"\n  and {more:,} more, listed in run.json" if more > 0 else "")
-
-
-def _facts(dataset: Dataset, found: Audit) -> DataFacts:
-    return DataFacts(
-        fingerprint(dataset, found.signatures.digests),
-        found.groups,
-        _excluded(dataset, found),
-        found.to_json(),
-    )
 
 
 def _default_observers() -> list[Observer]:
