@@ -167,7 +167,7 @@ class _Tables:
                 of one, hashes are noise.
         """
         reach = NEIGHBOURS if plain else NEIGHBOURS_OF_VIEWS
-        size = self.orders.shape[1]
+        size, count = self.orders.shape[1], hashes.shape[1]
         keys = []
         for order, ordered, asked in zip(self.orders, self.hashes, hashes, strict=True):
             asking = np.argsort(asked)  # questions in the table's order walk through it once
@@ -177,10 +177,12 @@ class _Tables:
                 place = np.clip(places + step, 0, size - 1)
                 most = 64 if plain and abs(step) <= 1 else MOST_BITS_APART
                 close = np.bitwise_count(ordered[place] ^ asked[asking]) <= most
-                keys.append((asking[close] + start) * size + order[place[close]])
+                keys.append(order[place[close]] * count + asking[close])
+        # In the order of what is found: all pictures are gone through, not jumped about in.
         pairs = np.sort(np.concatenate(keys))  # `np.unique` takes five times as long
         pairs = pairs[np.diff(pairs, prepend=-1) > 0]
-        first, second = np.divmod(pairs, size)
+        second, asking = np.divmod(pairs, count)
+        first = asking + start
         another = first != second
         return first[another], second[another]
 
