@@ -169,8 +169,8 @@ def test_what_was_cut_off_there_goes_on(
     recipe = resuming.how()
     straight = resuming.train(recipe, None)
     resuming.assert_same(straight, resuming.train_in_pieces(recipe, tmp_path, 11))
-    assert device.count("moved") > 4
-    assert device.count("released") == 2  # those that came to the end
+    assert len(device) > 8
+    assert device == ["moved", "released"] * (len(device) // 2)  # whatever ended it
 
 
 def test_a_deadline_is_kept_there(device: list[str]) -> None:

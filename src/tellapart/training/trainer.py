@@ -105,10 +105,9 @@ def fit(
             epochs=recipe.epochs,
             clock=clock,
         )
-    moved = None
-    if on_device.belongs_on_device(model, train):
+    there = on_device.belongs_on_device(model, train)
+    if there:
         resume.build_metrics(model, train)
-        moved = on_device.move(model, train, prompt=limit is not None)
     best = callbacks.BestWeights()
     reporter = callbacks.Reporter(
         emit,
@@ -141,12 +140,16 @@ def fit(
         if checkpoints.newest is not None:
             kept.load(model, checkpoints.newest)
     if kept is None or not kept.finished:
-        with checkpoints.stopping.deferred() if checkpoints else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            if checkpoints is not None:
+                stack.enter_context(checkpoints.stopping.deferred())
+            feed: Callable[[Batches], Any] = Batches.for_keras
+            if there:
+                moved = on_device.move(model, train, prompt=limit is not None)
+                stack.callback(moved.release)
+                feed = moved.feed
             heard = [listener for listener in listeners if listener is not None]
-            feed = moved.feed if moved else Batches.for_keras
             resume.fit_from(model, train, validation, heard, kept, recipe.epochs, feed)
-    if moved is not None:
-        moved.release()
     interrupted = interruption is not None and interruption.requested
     keep_best = recipe.restore_best_weights or interrupted or limit is not None
     if keep_best:
