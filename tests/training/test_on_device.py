@@ -176,7 +176,7 @@ def test_what_was_cut_off_there_goes_on(
 def test_a_deadline_is_kept_there(device: list[str]) -> None:
     found = resuming.train(resuming.how(budget_seconds=1.0, epochs=10_000), None)
     assert device == ["moved", "released"]
-    assert 0 < found.end.epochs_done < 10_000
+    assert 1 <= len(found.history) < 10_000  # the last one may be a part
 
 
 def test_a_model_that_was_trained_there_is_trained_elsewhere_as_any_other(

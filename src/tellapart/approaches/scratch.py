@@ -35,7 +35,7 @@ FINISHING_SECONDS_PER_TEST_PICTURE = 1.2e-4
 """What follows training takes so long beside the network's looks at pictures, where
 `python_slowness` is 1: the export, its proof, plots, the report. Measured with 10,000 test
 pictures: 2.5 s (MNIST, Fashion-MNIST) and 2.9 s (CIFAR-10); with 359 (digits): 1.7 s. Half a second
-more is reckoned with: the machine may get busier."""
+more at the least is reckoned with: the machine may get busier."""
 
 SHORT_SECONDS = 4.5
 """With less time than that to compile and train, a budget may be exceeded. With CIFAR-10, 0.8 s
