@@ -50,6 +50,13 @@ def same(recipe: Recipe) -> Recipe:
 VARIANTS: dict[str, tuple[dict[str, object], Change]] = {
     "as it is": ({}, same),
     FAST_NARROW: ({}, option(model=FAST_NARROW)),
+    "narrow, light": ({}, option(model=FAST_NARROW, augment="light")),
+    "narrow, flip": ({}, option(model=FAST_NARROW, augment="flip")),
+    "narrow, none": ({}, option(model=FAST_NARROW, augment="none")),
+    "narrow, none, 24 filters": (
+        {"MOST_FILTERS": {2: 24, 4: 48}}, option(model=FAST_NARROW, augment="none"),
+    ),
+    "24 filters": ({"MOST_FILTERS": {2: 24, 4: 48}}, same),
     "widths 32, 64, 64": ({"WIDTHS": {FAST: (32, 64, 64)}}, same),
     "widths 32, 96, 192": ({"WIDTHS": {FAST: (32, 96, 192)}}, same),
     "widths 64, 128, 128": ({"WIDTHS": {FAST: (64, 128, 128)}}, same),
@@ -63,7 +70,7 @@ VARIANTS: dict[str, tuple[dict[str, object], Change]] = {
     "adam": ({}, option(optimizer="adam")),
     "sgd 0.1": ({}, option(optimizer="sgd", learning_rate=0.1)),
     "no label smoothing": ({}, option(label_smoothing=0.0)),
-}
+}  # fmt: skip
 
 
 def divide(dataset: Dataset) -> Split:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import os
-import re
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +16,8 @@ import pytest
 from PIL import Image
 
 import tellapart as ta
-from tellapart import preparation, runs
+from tellapart import runs
 from tellapart.data import load
-from tellapart.data.audit import SIGNATURES
-from tellapart.data.columns import open_column
-from tellapart.data.folder import FolderSource
 from tellapart.errors import DataError, ExportError, RunError, TellapartError
 from tellapart.evaluation.calibration import apply_temperature
 from tellapart.training.events import (
@@ -31,9 +25,9 @@ from tellapart.training.events import (
     EpochEnded,
     Event,
     Noted,
-    Progressed,
     TrainingEnded,
 )
+from tests.small_runs import read_json, rows_of, train_quickly
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +35,6 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> ta.Run:
     """A short run on the digits, shared by the tests that only look at it."""
     folder = tmp_path_factory.mktemp("run") / "digits"
     return ta.train("digits", epochs=12, out=folder, observers=[])
-
-
-def train_quickly(data: Any, out: Path, **options: Any) -> ta.Run:
-    settings: dict[str, Any] = {"epochs": 1, "batch_size": 8, "observers": []}
-    return ta.train(data, out=out, **(settings | options))
-
-
-def read_json(run: ta.Run, name: str) -> Any:
-    return json.loads((run.path / name).read_text(encoding="utf-8"))
-
-
-def rows_of(run: ta.Run, name: str) -> list[dict[str, str]]:
-    with (run.path / name).open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 def test_digits_are_learned(digits_run: ta.Run) -> None:
@@ -519,133 +499,6 @@ def test_a_store_limit_that_is_no_size(
     monkeypatch.setenv("TELLAPART_STORE_LIMIT", "a lot")
     with pytest.raises(TellapartError, match=r"TELLAPART_STORE_LIMIT=a lot: expected a size such"):
         train_quickly(colour_folder, tmp_path / "run")
-
-
-def test_a_budget_ends_with_a_classifier(tmp_path: Path) -> None:
-    run = ta.train("digits", budget="9s", out=tmp_path / "run", observers=[])
-    assert run.recipe.budget_seconds == 9
-    assert 1 <= len(run.history) < run.recipe.epochs
-    assert ta.Classifier.load(run.path).class_names == tuple("0123456789")
-    assert read_json(run, "run.json")["status"] == "finished"
-
-
-@pytest.mark.parametrize(
-    ("speed", "options", "model"),
-    [
-        (1e9, {}, "fast-narrow"),
-        (1e15, {}, "fast"),
-        (1e9, {"model": "fast"}, "fast"),
-        (1e9, {"recipe": "classic"}, "classic-28"),
-    ],
-)
-def test_a_short_budget_takes_the_narrow_network(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    speed: float,
-    options: dict[str, Any],
-    model: str,
-) -> None:
-    monkeypatch.setattr(preparation, "operations_per_second", lambda: speed)
-    pixels = np.random.default_rng(0).integers(0, 200, (60, 16, 16, 1), dtype=np.uint8)
-    pixels[::2, 4:12] += 50
-    seen: list[Event] = []
-    data = (pixels, np.arange(60) % 2)
-    run = ta.train(data, budget=7, out=tmp_path / "run", observers=[seen.append], **options)
-    assert run.recipe.model == model
-    assert run.model.name == model
-    told = [event.text for event in seen if isinstance(event, Noted) and "instead of" in event.text]
-    expected = (
-        "Network fast-narrow instead of fast, which would be trained on about 41 pictures in the "
-        "time that there is, each as often as it comes: with fewer than 100,000, the narrow one "
-        "learns more."
-    )
-    assert [re.sub(r"about \d+", "about 41", text) for text in told] == (
-        [expected] if model == "fast-narrow" else []
-    )
-
-
-def test_the_shortest_budget_ends_with_a_classifier_that_has_learned(tmp_path: Path) -> None:
-    seen: list[Event] = []
-    run = ta.train("digits", budget="1s", out=tmp_path / "run", observers=[seen.append])
-    (warning,) = [e.text for e in seen if isinstance(e, Noted) and "exceeded" in e.text]
-    assert warning.startswith("The budget is short and may be exceeded: some training is done in ")
-    rates = [event.learning_rate for event in seen if isinstance(event, EpochEnded)]
-    assert max(rates) > 0
-    # Small pictures are decoded in the first look, which the budget does not count.
-    assert "decoding" not in {e.stage for e in seen if isinstance(e, Progressed)}
-    assert run.evaluation.accuracy.value > 0.15  # 0.1 is chance; here it is 0.9 and more
-
-
-def test_a_slow_machine_keeps_more_of_a_budget_for_what_follows_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tellapart.approaches.scratch.python_slowness", lambda: 20.0)
-    seen: list[Event] = []
-    ta.train("digits", budget="20s", out=tmp_path / "run", observers=[seen.append])
-    (warning,) = [e.text for e in seen if isinstance(e, Noted) and "exceeded" in e.text]
-    # 20 x (2.3 + 3e-7 for each of 74,162 weights + 1.2e-4 for each of 359 test pictures) is 47.3,
-    # beside the network's looks at some two thousand pictures.
-    told = re.search(r"what follows takes about (\d+) s\.$", warning)
-    assert told
-    assert int(told[1]) >= 47
-
-
-def removing(*files: Path) -> Callable[[Event], None]:
-    """Files vanish as the run begins, after they have been listed."""
-
-    def on_event(event: Event) -> None:
-        for file in files:
-            file.unlink(missing_ok=True)
-
-    return on_event
-
-
-def test_pictures_that_vanish_after_the_audit_are_left_out(
-    colour_folder: Path, tmp_path: Path
-) -> None:
-    open_column(load(colour_folder), SIGNATURES)  # kept from an earlier look
-    gone = [colour_folder / "red" / f"{number:02}.png" for number in (1, 4, 7)]
-    seen: list[Event] = []
-    run = train_quickly(colour_folder, tmp_path / "run", observers=[removing(*gone), seen.append])
-    warnings = [e.text for e in seen if isinstance(e, Noted) and e.level == "warning"]
-    assert (
-        "3 pictures could be read a moment ago and cannot be read any more: left out."
-        "\n  red/01.png: no such file or directory\n  red/04.png: no such file or directory"
-        "\n  red/07.png: no such file or directory"
-    ) in warnings
-    info = read_json(run, runs.RUN_JSON)
-    excluded = ["red/01.png", "red/04.png", "red/07.png"]
-    assert [item["path"] for item in info["data"]["excluded"]] == excluded
-    used = {row["path"] for row in rows_of(run, "split.csv") if row["part"]}
-    assert len(used) == sum(info["data"]["parts"].values()) == 33
-    assert not used & set(excluded)
-
-
-def test_a_class_that_vanishes_after_the_audit(colour_folder: Path, tmp_path: Path) -> None:
-    open_column(load(colour_folder), SIGNATURES)
-    gone = removing(*(colour_folder / "red").iterdir())
-    with pytest.raises(DataError, match=r"12 pictures of .*nothing is left of 'red'. Was a folder"):
-        train_quickly(colour_folder, tmp_path / "run", observers=[gone])
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_drive_that_is_taken_out_ends_the_run(colour_folder: Path, tmp_path: Path) -> None:
-    """Half of the pictures would be left out, and their classes be judged by the rest."""
-    away = tmp_path / "away"
-    read = FolderSource.read
-
-    def taken_out(source: FolderSource, index: int) -> bytes:
-        if index == 30 and not away.exists():
-            colour_folder.rename(away)
-        return read(source, index)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FolderSource, "read", taken_out)
-        with pytest.raises(DataError, match=r"colours is no longer there\. Was it moved, or its"):
-            train_quickly(colour_folder, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-    away.rename(colour_folder)
-    assert train_quickly(colour_folder, tmp_path / "run").evaluation.accuracy.value > 0
 
 
 def test_a_clock_that_is_set_back(colour_folder: Path, tmp_path: Path) -> None:

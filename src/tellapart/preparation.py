@@ -14,10 +14,8 @@ from tellapart.approaches.fine_tuning import FineTuning
 from tellapart.approaches.scratch import FromScratch
 from tellapart.approaches.transfer import FeatureHead, feature_measure
 from tellapart.approaches.within_budget import (
-    ENOUGH_SEEN,
     fit_decoding,
     fit_features,
-    seen_in,
 )
 from tellapart.data.audit import SIGNATURES, Audit, audit
 from tellapart.data.audit.signature import joint_maker
@@ -31,12 +29,12 @@ from tellapart.data.wording import size
 from tellapart.left_out import say_what_is_lost, say_what_is_unreadable, unreadable
 from tellapart.models.backbones import Backbone
 from tellapart.models.backend import import_keras
-from tellapart.models.fast import FAST
-from tellapart.models.speed import operations_per_second, training_operations
-from tellapart.planning import Plan, decodes_as_it_looks, narrowed
+from tellapart.models.fast import WIDTHS
+from tellapart.planning import Plan, decodes_as_it_looks
 from tellapart.resumption import Request, Resumption
 from tellapart.runs import RunFolder
 from tellapart.session import Broadcast, DataFacts, Session
+from tellapart.short_time import suit_to_the_time
 from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.events import Noted, Observer, Progressed
 
@@ -166,8 +164,8 @@ def _within_budget(
     plan: Plan, material: Material, request: Request, deadline: float, emit: Observer
 ) -> tuple[Plan, Material]:
     """Where time is short, gives up channels of the network, or size of pictures, then pictures."""
-    if plan.recipe.model == FAST and request.model is None:
-        plan = _narrowed_if_short(plan, material, deadline, emit)
+    if plan.recipe.model in WIDTHS:
+        plan = suit_to_the_time(plan, material, request, deadline, emit)
     spec, dataset, used = plan.recipe.image_spec, material.dataset, material.used
     seconds = deadline - time.monotonic()
     if plan.backbone is None:
@@ -183,25 +181,6 @@ def _within_budget(
         emit(Noted(fit.note, "warning" if fit.keep < len(used) else "note"))
     plan = replace(plan, recipe=replace(plan.recipe, image_size=fit.image_size))
     return plan, material if fit.keep >= len(used) else material.thin(fit.keep)
-
-
-def _narrowed_if_short(plan: Plan, material: Material, deadline: float, emit: Observer) -> Plan:
-    """Takes the narrow network where the other one would see too few pictures."""
-    assert plan.build is not None  # noqa: S101 (it is not transferred)
-    network = plan.build()
-    operations, speed = training_operations(network.model), operations_per_second()
-    seen = seen_in(deadline - time.monotonic(), len(material.parts.test), operations, speed)
-    if seen >= ENOUGH_SEEN:
-        return replace(plan, build=lambda: network)
-    narrow = narrowed(plan, len(material.dataset.class_names))
-    emit(
-        Noted(
-            f"Network {narrow.recipe.model} instead of {plan.recipe.model}, which would be trained "
-            f"on about {seen:,} pictures in the time that there is, each as often as it comes: "
-            f"with fewer than {ENOUGH_SEEN:,}, the narrow one learns more."
-        )
-    )
-    return narrow
 
 
 def _approach(

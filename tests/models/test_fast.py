@@ -56,7 +56,7 @@ def test_whitened_patches_are_uncorrelated_and_of_variance_1() -> None:
     side, stride = patches((32, 32, 3))
     layer = model.get_layer("whiten")
     kernel, bias = (np.asarray(weight, np.float64) for weight in layer.get_weights())
-    windows = np.lib.stride_tricks.sliding_window_view(pixels / 255.0, (side, side), (1, 2))
+    windows = np.lib.stride_tricks.sliding_window_view(pixels / 256, (side, side), (1, 2))
     flat = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3).reshape(-1, side * side * 3)
     answers = flat @ kernel.reshape(len(flat[0]), -1) + bias
     half = answers.shape[1] // 2
@@ -68,6 +68,32 @@ def test_whitened_patches_are_uncorrelated_and_of_variance_1() -> None:
     assert variances.max() < 1.1
     assert variances[0] == pytest.approx(1, abs=0.05)
     np.testing.assert_allclose(answers[:, :half].mean(axis=0), 0, atol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("shape", "filters"),
+    [((16, 16, 1), 8), ((16, 16, 3), 16), ((64, 64, 1), 32), ((64, 64, 3), 48)],
+)
+def test_directions_of_little_variance_are_left_out(
+    shape: tuple[int, int, int], filters: int
+) -> None:
+    """Two filters a direction: a patch of 2x2 pixels of three colours has 12, and 8 are taken."""
+    assert build_fast(shape, 2).get_layer("whiten").filters == filters
+
+
+def test_the_first_layer_is_the_same_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of pixels or weights is lost in bfloat16, or use would differ from training."""
+    monkeypatch.setattr(fast, "training_dtype", lambda: "mixed_bfloat16")
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    twin = build_fast((16, 16, 1), 2, training=True)
+    scaled = twin.get_layer("scale")(pixels)
+    assert keras.backend.standardize_dtype(scaled.dtype) == "bfloat16"
+    np.testing.assert_array_equal(keras.ops.cast(scaled, "float32"), pixels / np.float32(256))
+    rng = np.random.default_rng(0)
+    set_whitening(twin, rng.integers(0, 256, (30, 16, 16, 1), dtype=np.uint8))
+    for weight in twin.get_layer("whiten").get_weights():
+        rounded = keras.ops.cast(keras.ops.cast(weight, "bfloat16"), "float32")
+        np.testing.assert_array_equal(rounded, weight)
 
 
 def test_the_first_layer_is_not_trained() -> None:

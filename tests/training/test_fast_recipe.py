@@ -42,6 +42,22 @@ def test_what_is_asked_for_is_kept() -> None:
     assert {name: getattr(recipe, name) for name in options} == options
 
 
+def test_in_few_epochs_pictures_are_not_augmented() -> None:
+    def augmentation(**options: object) -> tuple[str, bool]:
+        recipe, why = choose_fast_recipe(made(100), "fast", options=options)
+        said = (
+            "No augmentation: in 3 epochs, each training picture is seen less than 4 times, too "
+            "seldom to be learned by heart (--augment asks for it all the same)."
+        )
+        return recipe.augment, said in why
+
+    assert augmentation(epochs=3) == ("none", True)
+    assert augmentation(epochs=3, augment="auto") == ("none", True)
+    assert augmentation(epochs=3, augment="flip") == ("flip", False)
+    assert augmentation(epochs=4) == ("light,flip=none", False)
+    assert augmentation() == ("light,flip=none", False)
+
+
 def test_integer_labels_are_not_smoothed() -> None:
     options = {"loss": "sparse_categorical_crossentropy"}
     recipe, _ = choose_fast_recipe(made(100), "fast", options=options)

@@ -259,8 +259,11 @@ def _rescaling(call: Call) -> tuple[str, str]:
             f"pixel 128 of the first becomes {128 * scale[0] + offset[0]:.3g}",
         )
     result = 128 * scale[0] + offset[0]
-    if math.isclose(scale[0], 1 / 255) and offset[0] == 0:
-        does = "Divides every pixel by 255, so that all lie from 0 to 1: training is steadier"
+    if scale[0] in (1 / 255, 1 / 256) and offset[0] == 0:
+        does = (
+            f"Divides every pixel by {1 / scale[0]:.0f}, so that all lie from 0 to 1: training is "
+            "steadier"
+        )
     elif (scale[0], offset[0]) == (1, 0):
         does = "Leaves the pixels as they are, as numbers with decimals"
     else:

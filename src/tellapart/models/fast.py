@@ -35,8 +35,12 @@ SMALLEST_SIDE = 8
 LARGEST_UNHALVED = 48
 """Of larger pictures the first layer halves the resolution."""
 
-MOST_FILTERS = 48
-"""Of the first layer: those of the least variance say little."""
+MOST_FILTERS = {2: 16, 4: 48}
+"""Of the first layer, by the side of its patches: those of the least variance say little, and the
+convolution that follows takes time for each."""
+
+PIXEL_SCALE = 1 / 256
+"""A power of two: pixels times that are exact in bfloat16, whose numbers have 8 bits."""
 
 MOST_PATCHES = 100_000
 """The whitening is computed from so many patches of the training pictures."""
@@ -95,10 +99,12 @@ def build_fast(
 
     make = _Maker(seed, training)
     pixels = keras.Input(input_shape, dtype="uint8", name="pixels")
-    x = layers.Rescaling(1 / 255, name="scale")(pixels)
+    x = layers.Rescaling(PIXEL_SCALE, dtype=make.dtype, name="scale")(pixels)
     patch, stride = patches(input_shape)
-    filters = min(2 * patch * patch * input_shape[2], MOST_FILTERS)
-    x = layers.Conv2D(filters, patch, strides=stride, trainable=False, name="whiten")(x)
+    filters = min(2 * patch * patch * input_shape[2], MOST_FILTERS[patch])
+    x = layers.Conv2D(
+        filters, patch, strides=stride, trainable=False, dtype=make.dtype, name="whiten"
+    )(x)
     x = layers.Activation("relu", name="whiten_relu", dtype=make.dtype)(x)
     for number, width in enumerate(WIDTHS[name], start=1):
         x = make.conv(width, f"conv_{number}a")(x)
@@ -123,7 +129,8 @@ def set_whitening(model: Any, pixels: Pixels, seed: int = 0) -> None:
     """Gives the first layer its weights: patches of pixels, decorrelated and of variance 1.
 
     Filters are the eigenvectors of the patches' covariance divided by the roots of the eigenvalues,
-    each with both signs, since a ReLU follows.
+    each with both signs, since a ReLU follows. They are rounded to the numbers that the layer
+    computes with, so that they are the same ones where the network is used.
 
     Args:
         model: of `build_fast`.
@@ -132,15 +139,21 @@ def set_whitening(model: Any, pixels: Pixels, seed: int = 0) -> None:
     """
     layer = model.get_layer("whiten")
     side, _, channels, filters = layer.kernel.shape
-    found = _patches(pixels, side, np.random.default_rng(seed)).astype(np.float64) / 255
+    found = _patches(pixels, side, np.random.default_rng(seed)).astype(np.float64) * PIXEL_SCALE
     mean, deviation = found.mean(axis=0), max(float(found.std()), 1e-3)
     covariance = np.cov(found, rowvar=False) / deviation**2
     values, vectors = np.linalg.eigh(covariance)
     strongest = np.argsort(values)[::-1][: filters // 2]
-    kernel = vectors[:, strongest] / np.sqrt(values[strongest] + WHITENING_EPSILON) / deviation
-    kernel = np.concatenate([kernel, -kernel], axis=1)
-    bias = -mean @ kernel
+    half = vectors[:, strongest] / np.sqrt(values[strongest] + WHITENING_EPSILON) / deviation
+    kernel = _rounded(np.concatenate([half, -half], axis=1), layer.compute_dtype)
+    bias = _rounded(-mean @ kernel, layer.compute_dtype)
     layer.set_weights([kernel.reshape(side, side, channels, filters), bias])
+
+
+def _rounded(numbers: npt.NDArray[np.float64], dtype: str) -> npt.NDArray[np.float32]:
+    ops = import_keras().ops
+    rounded = ops.cast(ops.cast(numbers.astype(np.float32), dtype), SINGLE)
+    return np.asarray(ops.convert_to_numpy(rounded))
 
 
 def _patches(pixels: Pixels, side: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:

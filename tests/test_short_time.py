@@ -1,0 +1,121 @@
+"""Budgets: runs that end in time, and what is given up for it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tellapart as ta
+from tellapart import short_time
+from tellapart.training.events import EpochEnded, Event, Noted, Progressed
+from tests.small_runs import read_json
+
+
+def train_for_seven_seconds(out: Path, options: dict[str, Any]) -> tuple[ta.Run, list[str]]:
+    """Returns a run on sixty pictures of cats and dogs, and what it noted."""
+    pixels = np.random.default_rng(0).integers(0, 200, (60, 16, 16, 1), dtype=np.uint8)
+    pixels[::2, 4:12] += 50
+    data = (pixels, np.array(["cat", "dog"] * 30))
+    seen: list[Event] = []
+    run = ta.train(data, budget=7, out=out, observers=[seen.append], **options)
+    return run, [event.text for event in seen if isinstance(event, Noted)]
+
+
+def test_a_budget_ends_with_a_classifier(tmp_path: Path) -> None:
+    run = ta.train("digits", budget="9s", out=tmp_path / "run", observers=[])
+    assert run.recipe.budget_seconds == 9
+    assert 1 <= len(run.history) < run.recipe.epochs
+    assert ta.Classifier.load(run.path).class_names == tuple("0123456789")
+    assert read_json(run, "run.json")["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("speed", "options", "model"),
+    [
+        (1e9, {}, "fast-narrow"),
+        (1e15, {}, "fast"),
+        (1e9, {"model": "fast"}, "fast"),
+        (1e9, {"recipe": "classic"}, "classic-28"),
+    ],
+)
+def test_a_short_budget_takes_the_narrow_network(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    speed: float,
+    options: dict[str, Any],
+    model: str,
+) -> None:
+    monkeypatch.setattr(short_time, "operations_per_second", lambda: speed)
+    run, told = train_for_seven_seconds(tmp_path / "run", options)
+    assert run.recipe.model == model
+    assert run.model.name == model
+    expected = (
+        "Network fast-narrow instead of fast, which would be trained on about 41 pictures in the "
+        "time that there is, each as often as it comes: with fewer than 100,000, the narrow one "
+        "learns more."
+    )
+    assert [re.sub(r"about \d+", "about 41", text) for text in told if "instead of" in text] == (
+        [expected] if model == "fast-narrow" else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("speed", "options", "augment"),
+    [
+        (1e7, {}, "none"),
+        (1e7, {"augment": "auto"}, "none"),
+        (1e7, {"model": "fast-narrow"}, "none"),
+        (1e7, {"augment": "light"}, "light"),
+        (1e7, {"recipe": "classic"}, "none"),  # the textbook's has none in any time
+        (1e15, {}, "light"),
+    ],
+)
+def test_pictures_that_are_seen_too_seldom_are_not_augmented(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    speed: float,
+    options: dict[str, Any],
+    augment: str,
+) -> None:
+    monkeypatch.setattr(short_time, "operations_per_second", lambda: speed)
+    run, told = train_for_seven_seconds(tmp_path / "run", options)
+    assert run.recipe.augment == augment
+    left_open = augment == "none" and options.get("recipe") != "classic"
+    assert [text for text in told if text.startswith("No augmentation")] == (
+        [
+            "No augmentation: in the time that there is, each training picture is seen less than "
+            "4 times, too seldom to be learned by heart (--augment asks for it all the same)."
+        ]
+        if left_open
+        else []
+    )
+
+
+def test_the_shortest_budget_ends_with_a_classifier_that_has_learned(tmp_path: Path) -> None:
+    seen: list[Event] = []
+    run = ta.train("digits", budget="1s", out=tmp_path / "run", observers=[seen.append])
+    (warning,) = [e.text for e in seen if isinstance(e, Noted) and "exceeded" in e.text]
+    assert warning.startswith("The budget is short and may be exceeded: some training is done in ")
+    rates = [event.learning_rate for event in seen if isinstance(event, EpochEnded)]
+    assert max(rates) > 0
+    # Small pictures are decoded in the first look, which the budget does not count.
+    assert "decoding" not in {e.stage for e in seen if isinstance(e, Progressed)}
+    assert run.evaluation.accuracy.value > 0.15  # 0.1 is chance; here it is 0.9 and more
+
+
+def test_a_slow_machine_keeps_more_of_a_budget_for_what_follows_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tellapart.approaches.scratch.python_slowness", lambda: 20.0)
+    seen: list[Event] = []
+    ta.train("digits", budget="20s", out=tmp_path / "run", observers=[seen.append])
+    (warning,) = [e.text for e in seen if isinstance(e, Noted) and "exceeded" in e.text]
+    # 20 x (2.3 + 3e-7 for each of 74,162 weights + 1.2e-4 for each of 359 test pictures) is 47.3,
+    # beside the network's looks at some two thousand pictures.
+    told = re.search(r"what follows takes about (\d+) s\.$", warning)
+    assert told
+    assert int(told[1]) >= 47
