@@ -30,7 +30,7 @@ from tellapart.models import fast, registry
 from tellapart.models.backend import import_keras
 from tellapart.models.fast import FAST, FAST_NARROW
 from tellapart.models.precision import SINGLE
-from tellapart.training import trainer
+from tellapart.training import muon, trainer
 from tellapart.training.fast_recipe import choose_fast_recipe
 from tellapart.training.recipe import Recipe
 
@@ -56,6 +56,10 @@ VARIANTS: dict[str, tuple[dict[str, object], Change]] = {
     "narrow, none, 24 filters": (
         {"MOST_FILTERS": {2: 24, 4: 48}}, option(model=FAST_NARROW, augment="none"),
     ),
+    "narrow, none, momentum 0.6": (
+        {"MOMENTUM": {FAST_NARROW: 0.6}}, option(model=FAST_NARROW, augment="none"),
+    ),
+    "momentum 0.8": ({"MOMENTUM": {FAST: 0.8}}, same),
     "24 filters": ({"MOST_FILTERS": {2: 24, 4: 48}}, same),
     "widths 32, 64, 64": ({"WIDTHS": {FAST: (32, 64, 64)}}, same),
     "widths 32, 96, 192": ({"WIDTHS": {FAST: (32, 96, 192)}}, same),
@@ -85,7 +89,8 @@ def measure(
     dataset: Dataset, parts: Split, name: str, training: dict[str, float], seed: int
 ) -> dict[str, object]:
     """`training` is of `epochs` or `budget_seconds`."""
-    constants, change = VARIANTS[name]
+    constants, change = dict(VARIANTS[name][0]), VARIANTS[name][1]
+    momentum: Any = constants.pop("MOMENTUM", {})
     recipe, _ = choose_fast_recipe(dataset, "fast", options={**training, "seed": seed})
     recipe = change(recipe)
     pixels = open_store(dataset, recipe.image_spec).pixels
@@ -98,7 +103,8 @@ def measure(
     twin = built.twin
     assert twin is not None
     twin.prepare(pixels[parts.train[:: max(1, len(parts.train) // 3000)]])
-    history = trainer.fit(twin.model, pixels, dataset.labels, parts, recipe, lambda event: None)
+    with mock.patch.dict(muon.MOMENTUM, momentum):
+        history = trainer.fit(twin.model, pixels, dataset.labels, parts, recipe, lambda event: None)
     last = history.epochs[-1]
     import_keras().backend.clear_session()
     return {

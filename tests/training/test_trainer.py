@@ -164,3 +164,35 @@ def test_the_budget_of_a_recipe_is_a_deadline() -> None:
     assert next(looks) - 1 <= 101  # the first look began it, at 1
     assert history.end.reason == "finished"
     assert history.end.best_epoch is None  # nothing to choose by without validation
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "batch"),
+    [
+        (8, 8, 512),  # never more
+        (32, 32, 512),  # 2**19 / 1,024
+        (40, 40, 327),  # 2**19 / 1,600
+        (64, 64, 128),
+        (224, 224, 128),  # never fewer
+    ],
+)
+def test_more_small_pictures_are_predicted_at_a_time(height: int, width: int, batch: int) -> None:
+    assert trainer.prediction_batch(np.zeros((1, height, width, 3), np.uint8)) == batch
+
+
+def test_predictions_are_those_of_the_pictures_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "PREDICTION_BATCH", 2)
+    monkeypatch.setattr(trainer, "LARGEST_PREDICTION_BATCH", 3)
+    pixels = np.arange(8, dtype=np.uint8).reshape(8, 1, 1, 1)
+    model = keras.Sequential([keras.Input((1, 1, 1), dtype="uint8"), keras.layers.Flatten()])
+    said = trainer.predict(model, pixels, np.array([7, 0, 3, 3, 5, 1, 2]))
+    assert said[:, 0].tolist() == [7, 0, 3, 3, 5, 1, 2]
+    assert trainer.predict(model, pixels, np.zeros(0, np.int64)).shape == (0, 1)
+
+
+def test_the_narrow_network_has_a_momentum_of_its_own() -> None:
+    momenta = {
+        model: trainer.make_optimizer(recipe(model=model, optimizer="conv-muon")).momentum
+        for model in ("fast", "fast-narrow", "classic-28")
+    }
+    assert momenta == {"fast": 0.6, "fast-narrow": 0.8, "classic-28": 0.6}

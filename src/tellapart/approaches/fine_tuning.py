@@ -150,7 +150,7 @@ class FineTuning:
         """How long the network will take for what follows, by a part of the training part."""
         if self._deadline is None:
             return 0.0
-        some = parts.train[: trainer.PREDICTION_BATCH]
+        some = parts.train[: trainer.prediction_batch(self.pixels)]
         trainer.predict(model, self.pixels, some)  # the first time compiles it
         began = time.monotonic()
         trainer.predict(model, self.pixels, some)

@@ -138,7 +138,7 @@ class FromScratch:
         """When training must end for the whole run to end in time."""
         if self._deadline is None:
             return None
-        some = parts.train[: trainer.PREDICTION_BATCH]
+        some = parts.train[: trainer.prediction_batch(self.pixels)]
         self.see(some)  # the first time compiles it
         began = time.monotonic()
         self.see(some)
@@ -180,8 +180,9 @@ class FromScratch:
         features, logits = (
             np.empty((len(indices), width), np.float32) for _, width in self._opened.output_shape
         )
-        for start in range(0, len(indices), trainer.PREDICTION_BATCH):
-            rows = slice(start, start + trainer.PREDICTION_BATCH)
+        batch = trainer.prediction_batch(self.pixels)
+        for start in range(0, len(indices), batch):
+            rows = slice(start, start + batch)
             pixels = self.pixels[indices[rows]]
             features[rows], logits[rows] = map(np.asarray, self._opened.predict_on_batch(pixels))
         return Seen(softmax(logits), features)

@@ -7,7 +7,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from tellapart.models.fast import FAST_NARROW
 from tellapart.training.recipe import MUON_LEARNING_RATE
+
+DEFAULT_MOMENTUM = 0.6
+
+MOMENTUM = {FAST_NARROW: 0.8}
+"""By network, where another one than the default learns more (docs/fast.md)."""
 
 
 @keras.saving.register_keras_serializable(package="tellapart")
@@ -33,7 +39,7 @@ class ConvMuon(keras.optimizers.Muon):  # type: ignore[misc]
         self,
         learning_rate: Any = MUON_LEARNING_RATE,
         *,
-        momentum: float = 0.6,
+        momentum: float = DEFAULT_MOMENTUM,
         weight_decay: float | None = None,
         rms_rate: float | None = None,
         adam_weight_decay: float | None = None,

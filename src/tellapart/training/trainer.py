@@ -29,7 +29,12 @@ MAX_STEPS_PER_EXECUTION = 16
 PROMPT_STEPS_PER_EXECUTION = 4
 """With a deadline, which can only be kept between two calls."""
 
-PREDICTION_BATCH = 128
+PREDICTION_BATCH, LARGEST_PREDICTION_BATCH = 128, 512
+"""Pictures that are predicted at a time at the least and, of small ones, at the most: 10,000 of
+28x28 pixels take a fifth longer in batches of 128 (`fast-narrow`, two cores)."""
+
+PREDICTION_PIXELS = 2**19
+"""A batch of predictions holds so many places of pixels, where it is neither the least nor most."""
 
 TIMED_BATCHES = 4
 """So many batches of the validation part tell how long all of it takes."""
@@ -217,18 +222,26 @@ def time_validation(model: Any, validation: Batches, clock: Callable[[], float])
     return (clock() - began) * len(validation.indices) / len(few.indices)
 
 
+def prediction_batch(pixels: PixelRows) -> int:
+    """How many of these pictures, (n, height, width, channels), are predicted at a time."""
+    height, width = pixels.shape[1:3]
+    fitting = PREDICTION_PIXELS // (height * width)
+    return max(PREDICTION_BATCH, min(LARGEST_PREDICTION_BATCH, fitting))
+
+
 def predict(
     model: Any, pixels: PixelRows, indices: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
     """The network's probabilities, (len(indices), classes) float32.
 
-    Holds PREDICTION_BATCH pictures at a time, however many there are.
+    Holds `prediction_batch` pictures at a time, however many there are.
     """
     # Batch by batch: `Model.predict` sets up a pipeline first, which takes longer than 10,000
     # small pictures do.
+    size = prediction_batch(pixels)
     rows = [
-        np.asarray(model.predict_on_batch(pixels[indices[start : start + PREDICTION_BATCH]]))
-        for start in range(0, len(indices), PREDICTION_BATCH)
+        np.asarray(model.predict_on_batch(pixels[indices[start : start + size]]))
+        for start in range(0, len(indices), size)
     ]
     if not rows:
         return np.zeros((0, model.output_shape[-1]), np.float32)
@@ -243,9 +256,9 @@ def make_optimizer(recipe: Recipe) -> Any:
     """
     keras = import_keras()
     if recipe.optimizer == CONV_MUON:
-        from tellapart.training.muon import ConvMuon
+        from tellapart.training.muon import DEFAULT_MOMENTUM, MOMENTUM, ConvMuon
 
-        optimizer: Any = ConvMuon()
+        optimizer: Any = ConvMuon(momentum=MOMENTUM.get(recipe.model, DEFAULT_MOMENTUM))
     else:
         try:
             optimizer = keras.optimizers.get(recipe.optimizer)
