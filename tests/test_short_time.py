@@ -71,6 +71,7 @@ def test_a_short_budget_takes_the_narrow_network(
         (1e7, {"model": "fast-narrow"}, "none"),
         (1e7, {"augment": "light"}, "light"),
         (1e7, {"recipe": "classic"}, "none"),  # the textbook's has none in any time
+        (1e7, {"recipe": "classic", "model": "fast"}, "none"),
         (1e15, {}, "light"),
     ],
 )

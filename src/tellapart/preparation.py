@@ -13,10 +13,7 @@ from tellapart.approaches import Approach
 from tellapart.approaches.fine_tuning import FineTuning
 from tellapart.approaches.scratch import FromScratch
 from tellapart.approaches.transfer import FeatureHead, feature_measure
-from tellapart.approaches.within_budget import (
-    fit_decoding,
-    fit_features,
-)
+from tellapart.approaches.within_budget import fit_decoding, fit_features
 from tellapart.data.audit import SIGNATURES, Audit, audit
 from tellapart.data.audit.signature import joint_maker
 from tellapart.data.cache import LIMIT_VARIABLE, store_limit

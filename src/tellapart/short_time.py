@@ -53,7 +53,8 @@ def suit_to_the_time(
         plan, network = narrow, narrow.build()
         expected = seen(network)
     times = expected / max(1, len(material.parts.train))
-    if times < FEW_TIMES and leaves_augmentation_open(request.options):
+    augments = plan.recipe.augment != "none" and leaves_augmentation_open(request.options)
+    if times < FEW_TIMES and augments:
         plan = replace(plan, recipe=replace(plan.recipe, augment="none"))
         emit(Noted(no_augmentation("in the time that there is")))
     return replace(plan, build=lambda: network)

@@ -120,7 +120,7 @@ def choose_fast_recipe(
 
 
 def leaves_augmentation_open(options: Mapping[str, Any]) -> bool:
-    """Whether no augmentation was asked for, and none was turned off."""
+    """Whether the user left it to us to augment or not."""
     return options.get("augment") in (None, "auto")
 
 
