@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tellapart.errors import ImageError
 from tellapart.images import Raw
 
 Rows = npt.NDArray[Any]
 
 Make = Callable[[Raw, str], Rows]
-"""A raw picture and its name to a row; raises `ImageError`."""
+"""A raw picture and its name to a row; raises `ImageError`.
+
+One with a method `together`, which does what `make_each` does, is asked for many pictures at once.
+"""
+
+
+def make_each(make: Make, raws: Sequence[Raw], names: Sequence[str]) -> Sequence[Rows | ImageError]:
+    """Makes a row of each picture, or says why there is none."""
+    together = getattr(make, "together", None)
+    if together is not None:
+        rows: Sequence[Rows | ImageError] = together(raws, names)
+        return rows
+    return [make_row(make, raw, name) for raw, name in zip(raws, names, strict=True)]
+
+
+def make_row(make: Make, raw: Raw, name: str) -> Rows | ImageError:
+    """Makes a row of a picture, or says why there is none."""
+    try:
+        return make(raw, name)
+    except ImageError as error:
+        return error
 
 
 @dataclass(frozen=True)

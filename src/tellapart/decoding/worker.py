@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import traceback
+from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tellapart.decoding.frames import read_frame, write_frame
-from tellapart.decoding.maker import Make, Maker
+from tellapart.decoding.maker import Make, Maker, make_each
 from tellapart.errors import ImageError
 from tellapart.images import LargeImageError, Raw, refusing_large
 
@@ -49,21 +50,24 @@ def _make(head: dict[str, Any], content: bytes) -> tuple[dict[str, str | None], 
     make = _load(head["function"], json.dumps(head["arguments"]))
     unmade: dict[str, str | None] = {}
     rows: list[memoryview] = []
+    with nullcontext() if head["alone"] else refusing_large():
+        made = make_each(make, list(_raws(head, content)), head["names"])
+    for place, row in enumerate(made):
+        if isinstance(row, LargeImageError):
+            unmade[str(place)] = None
+        elif isinstance(row, ImageError):
+            unmade[str(place)] = row.reason
+        else:
+            rows.append(np.ascontiguousarray(row).reshape(-1).view(np.uint8).data)
+    return unmade, rows
+
+
+def _raws(head: dict[str, Any], content: bytes) -> Iterator[Raw]:
     start = 0
-    facts = zip(head["sizes"], head["shapes"], head["names"], strict=True)
-    for place, (size, shape, name) in enumerate(facts):
+    for size, shape in zip(head["sizes"], head["shapes"], strict=True):
         own = content[start : start + size]
         start += size
-        raw: Raw = own if shape is None else np.frombuffer(own, np.uint8).reshape(shape)
-        try:
-            with nullcontext() if head["alone"] else refusing_large():
-                row = make(raw, name)
-            rows.append(np.ascontiguousarray(row).reshape(-1).view(np.uint8).data)
-        except LargeImageError:
-            unmade[str(place)] = None
-        except ImageError as error:
-            unmade[str(place)] = error.reason
-    return unmade, rows
+        yield own if shape is None else np.frombuffer(own, np.uint8).reshape(shape)
 
 
 @lru_cache(maxsize=8)

@@ -16,7 +16,7 @@ from tellapart.data.audit.description import (
     describe,
     waves,
 )
-from tellapart.data.audit.signature import SIDE
+from tellapart.data.audit.thumbnails import SIDE
 
 GREY = np.random.default_rng(0).integers(0, 256, (5, SIDE, SIDE)).astype(np.uint8)
 

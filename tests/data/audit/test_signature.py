@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.data.audit.signature import SIGNATURE, format_name, sign
+from tellapart.data.audit.signature import SIGNATURE, SignAndDecode, format_name, sign
 from tellapart.errors import ImageError
+from tellapart.images import ImageSpec, Raw
 from tests.data.audit.pictures import jpeg, photo
 
 
@@ -62,6 +63,27 @@ def test_the_same_pixels_in_other_formats_have_the_same_digest() -> None:
         photo(3).save(stream, format_)
         digests.add(sign(stream.getvalue())["pixels"].tobytes())
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("spec", [ImageSpec(28, 28, 1), ImageSpec(24, 24), ImageSpec(20, 24)])
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (24, 24, 3), (20, 24, 3), (200, 9, 3)])
+def test_many_at_once_are_the_same(spec: ImageSpec, shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (7, *shape), dtype=np.uint8)
+    make = SignAndDecode(spec)
+    for raw, row in zip(pixels, make.together(list(pixels), ["x"] * 7), strict=True):
+        assert isinstance(row, np.ndarray)
+        np.testing.assert_array_equal(row, make(raw, "x"))
+
+
+def test_of_many_at_once_each_may_fail() -> None:
+    raws: list[Raw] = [np.zeros((8, 6, 3), np.uint8), b"%PDF-1.7", jpeg(photo(0))]
+    names = ["pixels", "odd.png", "photo.jpg"]
+    make = SignAndDecode(ImageSpec(8, 6))
+    first, failed, last = make.together(raws, names)
+    assert isinstance(failed, ImageError)
+    assert str(failed).startswith("odd.png: is a PDF document")
+    np.testing.assert_array_equal(first, make(raws[0], "pixels"))
+    np.testing.assert_array_equal(last, make(raws[2], "photo.jpg"))
 
 
 def test_what_cannot_be_decoded() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tellapart.data.audit.blocks import in_blocks
-from tellapart.data.audit.signature import SIDE
+from tellapart.data.audit.thumbnails import SIDE
 
 Floats = npt.NDArray[np.float32]
 

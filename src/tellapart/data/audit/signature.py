@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from tellapart.data.audit.thumbnails import CHROMA_SIDE, SIDE, thumbnail, thumbnails
 from tellapart.data.measure import Measure
 from tellapart.decoding import Maker
-from tellapart.decoding.maker import Make
+from tellapart.decoding.maker import Make, make_row
+from tellapart.errors import ImageError
 from tellapart.images import (
     DECODING,
     FORMATS,
@@ -32,13 +34,11 @@ from tellapart.images import (
     load_image,
 )
 
-SIDE = 32
-"""Height and width of a thumbnail; the whole picture, squashed."""
-
-CHROMA_SIDE = 8
-
 DRAFT_SIDE = 2 * SIDE
 """JPEG files are decoded to no more detail than antialiased thumbnails take."""
+
+TOGETHER_SIDE = 128
+"""Of pixels of up to so many a side, thumbnails are made of many at once."""
 
 SIGNATURE = np.dtype(
     [
@@ -52,7 +52,6 @@ SIGNATURE = np.dtype(
 )
 """One row a picture. Sizes are those of the upright picture."""
 
-_NO_CHROMA = bytes([128]) * (2 * CHROMA_SIDE**2)
 _FACTS = struct.Struct("=IIB")  # height, width, format
 
 
@@ -76,16 +75,9 @@ def sign(raw: Raw, name: str = "") -> npt.NDArray[Any]:
 
 def _sign_loaded(raw: Raw, loaded: Loaded, pixels: bytes) -> bytes:
     """Returns the bytes of a SIGNATURE: put together from Pillow's, without an array for each."""
-    small = loaded.image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    if small.mode == "L":
-        planes = small.tobytes() + _NO_CHROMA
-    else:
-        colours = small.convert("YCbCr")
-        coarse = colours.reduce(SIDE // CHROMA_SIDE).tobytes()
-        planes = colours.tobytes()[::3] + coarse[1::3] + coarse[2::3]
     code = FORMATS.index(loaded.format) + 1 if loaded.format in FORMATS else 0
     facts = _FACTS.pack(loaded.height, loaded.width, code)
-    return planes + facts + _pixel_digest(raw, loaded, pixels)
+    return thumbnail(loaded.image) + facts + _pixel_digest(raw, loaded, pixels)
 
 
 def signing() -> Make:
@@ -102,32 +94,85 @@ SIGNATURES = Measure(
 )
 
 
-def sign_and_decode(spec: Any) -> Make:
-    """Returns what makes the bytes of a signature, and of the pixels for a spec behind them.
+class SignAndDecode:
+    """Makes the bytes of a signature, and of the pixels for a spec behind them.
 
     A small picture, which is decoded in full for its thumbnail, is decoded once for both.
+    """
+
+    def __init__(self, spec: ImageSpec) -> None:
+        self._spec = spec
+        self._mode = "L" if spec.channels == 1 else "RGB"
+
+    def __call__(self, raw: Raw, name: str) -> npt.NDArray[np.uint8]:
+        """Returns (n,) uint8.
+
+        Raises:
+            ImageError: the picture cannot be decoded.
+        """
+        spec = self._spec
+        loaded = load_image(raw, None, name, draft_size=DRAFT_SIDE)
+        whole = loaded.image.size == (loaded.width, loaded.height)
+        # `decode` may leave out more detail of a JPEG: it then reads the picture itself.
+        drafted = min(loaded.width, loaded.height) >= 2 * draft_size(spec)
+        content = loaded.image.tobytes()
+        if drafted or not whole or loaded.image.mode != self._mode or spec.background != WHITE:
+            pixels = decode(raw, spec, name).tobytes()
+        elif loaded.image.size == (spec.width, spec.height):
+            pixels = content
+        else:
+            pixels = fit(loaded.image, spec).tobytes()
+        return np.frombuffer(_sign_loaded(raw, loaded, content) + pixels, np.uint8)
+
+    def together(
+        self, raws: Sequence[Raw], names: Sequence[str]
+    ) -> Sequence[npt.NDArray[np.uint8] | ImageError]:
+        """Does what `make_each` does: of small, square pixels of the spec's size in one go.
+
+        For a picture of 28x28, that is a quarter of the work: the rest was Python's.
+        """
+        shape = self._spec.shape
+        ready = [
+            raw.reshape(shape)
+            for raw in raws
+            if isinstance(raw, np.ndarray) and self._is_ready(raw)
+        ]
+        if len(ready) < len(raws):
+            return [make_row(self, raw, name) for raw, name in zip(raws, names, strict=True)]
+        return list(self._rows(np.stack(ready)))
+
+    def _is_ready(self, pixels: npt.NDArray[Any]) -> bool:
+        """Whether pixels, small and square, are those that are to be behind the signature."""
+        shape = self._spec.shape
+        fits = pixels.shape == shape or (*pixels.shape, 1) == shape
+        small = shape[0] == shape[1] <= TOGETHER_SIDE
+        return fits and small and pixels.dtype == np.uint8
+
+    def _rows(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Returns a row for each of (k, height, width, channels)."""
+        _, height, width, _ = pixels.shape
+        start = hashlib.blake2b(f"{self._mode} {width} {height}".encode(), digest_size=16)
+
+        def digest(content: npt.NDArray[np.uint8]) -> bytes:
+            own = start.copy()
+            own.update(content.data)
+            return own.digest()
+
+        flat = pixels.reshape(len(pixels), -1)
+        rows = np.zeros(len(pixels), SIGNATURE)
+        rows["grey"], rows["chroma"] = thumbnails(pixels)
+        rows["height"], rows["width"] = height, width
+        rows["pixels"] = np.frombuffer(b"".join(map(digest, flat)), np.uint8).reshape(-1, 16)
+        return np.concatenate([rows.view(np.uint8).reshape(len(rows), -1), flat], axis=1)
+
+
+def sign_and_decode(spec: Any) -> Make:
+    """Returns `SignAndDecode`; for decoding processes.
 
     Args:
         spec: as `ImageSpec.to_json` wrote it.
     """
-    known = ImageSpec.from_json(spec)
-    mode = "L" if known.channels == 1 else "RGB"
-
-    def both(raw: Raw, name: str) -> npt.NDArray[np.uint8]:
-        loaded = load_image(raw, None, name, draft_size=DRAFT_SIDE)
-        whole = loaded.image.size == (loaded.width, loaded.height)
-        # `decode` may leave out more detail of a JPEG: it then reads the picture itself.
-        drafted = min(loaded.width, loaded.height) >= 2 * draft_size(known)
-        content = loaded.image.tobytes()
-        if drafted or not whole or loaded.image.mode != mode or known.background != WHITE:
-            pixels = decode(raw, known, name).tobytes()
-        elif loaded.image.size == (known.width, known.height):
-            pixels = content
-        else:
-            pixels = fit(loaded.image, known).tobytes()
-        return np.frombuffer(_sign_loaded(raw, loaded, content) + pixels, np.uint8)
-
-    return both
+    return SignAndDecode(ImageSpec.from_json(spec))
 
 
 def joint_maker(spec: ImageSpec) -> Maker:
