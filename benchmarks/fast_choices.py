@@ -6,7 +6,8 @@
 
 A fifth of the training part is validated on, the same one for every row; the test part is not
 touched. Seconds are of training, the compilation of the network included: with `--seconds` as many
-updates are made as fit, the learning rate annealed by then.
+updates are made as fit, the learning rate annealed by then. "both views" is the accuracy of the
+trained network when it looks at each picture and at its mirror image.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from tellapart.data.store import open_store
 from tellapart.models import fast, registry
 from tellapart.models.backend import import_keras
 from tellapart.models.fast import FAST, FAST_NARROW
+from tellapart.models.mirror_image import with_mirror_image
 from tellapart.models.precision import SINGLE
 from tellapart.training import muon, trainer
 from tellapart.training.fast_recipe import choose_fast_recipe
@@ -106,6 +108,9 @@ def measure(
     with mock.patch.dict(muon.MOMENTUM, momentum):
         history = trainer.fit(twin.model, pixels, dataset.labels, parts, recipe, lambda event: None)
     last = history.epochs[-1]
+    both = with_mirror_image(built).model
+    both.set_weights(twin.model.get_weights())
+    answers = trainer.predict(both, pixels, parts.validation).argmax(axis=1)
     import_keras().backend.clear_session()
     return {
         "variant": name,
@@ -114,6 +119,7 @@ def measure(
         "seed": seed,
         "val_accuracy": last.val_accuracy,
         "val_loss": last.val_loss,
+        "both_views": float(np.mean(answers == dataset.labels[parts.validation])),
         "seconds": round(history.end.seconds, 1),
         "weights": twin.model.count_params(),
     }
@@ -145,11 +151,14 @@ def main() -> None:
             print(rows[-1], flush=True)
     for name in arguments.only:
         found = [row for row in rows if row["variant"] == name]
-        accuracies = [float(str(row["val_accuracy"])) for row in found]
-        seconds = [float(str(row["seconds"])) for row in found]
+        accuracies, both, seconds = (
+            [float(str(row[column])) for row in found]
+            for column in ("val_accuracy", "both_views", "seconds")
+        )
         print(
             f"{name:26} {statistics.mean(accuracies):.4f} "
-            f"({min(accuracies):.4f} to {max(accuracies):.4f})  {statistics.mean(seconds):.1f} s"
+            f"({min(accuracies):.4f} to {max(accuracies):.4f})  {statistics.mean(seconds):.1f} s  "
+            f"both views {statistics.mean(both):.4f} ({min(both):.4f} to {max(both):.4f})"
         )
     length_of_it = f"_{arguments.seconds:g}s" if arguments.seconds else ""
     write_results(arguments.results / f"fast_choices_{arguments.data}{length_of_it}.csv", rows)

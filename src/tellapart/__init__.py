@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tellapart.data.dataset import Dataset as Dataset
     from tellapart.errors import TellapartError as TellapartError
     from tellapart.explanation.flow import data_flow as data_flow
+    from tellapart.finished_run import Run as Run
     from tellapart.images import ImageSpec as ImageSpec
     from tellapart.pipeline import resume as resume
     from tellapart.pipeline import train as train
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from tellapart.results import FailedPrediction as FailedPrediction
     from tellapart.results import Interval as Interval
     from tellapart.results import Prediction as Prediction
-    from tellapart.session import Run as Run
     from tellapart.training.recipe import Recipe as Recipe
 
 _HOMES = {
@@ -45,7 +45,7 @@ _HOMES = {
     "Interval": "tellapart.results",
     "Prediction": "tellapart.results",
     "Recipe": "tellapart.training.recipe",
-    "Run": "tellapart.session",
+    "Run": "tellapart.finished_run",
     "TellapartError": "tellapart.errors",
     "data_flow": "tellapart.explanation.flow",
     "load": "tellapart.data",

@@ -14,22 +14,24 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from tellapart import runs
+from tellapart.broadcast import Broadcast
 from tellapart.data import load
 from tellapart.data.dataset import Dataset
 from tellapart.data.relabel import relabel
 from tellapart.data.split import Split, split
 from tellapart.errors import TellapartError
+from tellapart.finished_run import Run
 from tellapart.images import Interpolation, Resize
 from tellapart.models import registry
 from tellapart.planning import Plan, make_plan
 from tellapart.preparation import prepare
 from tellapart.resumption import Request, Resumption
 from tellapart.runs import RunFolder, check_free
-from tellapart.session import Broadcast, Run, how_to_go_on
+from tellapart.session import how_to_go_on
 from tellapart.training.budget import parse_budget
 from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.events import Noted, Observer
-from tellapart.training.recipe import Loss, Schedule
+from tellapart.training.recipe import Loss, Schedule, TestTimeAugmentation
 from tellapart.training.stopping import Stopped, Stopping
 
 
@@ -54,6 +56,7 @@ class RecipeOptions(TypedDict, total=False):
     rescale: float | None
     augment: str | None
     class_weight: str | None
+    test_time_augmentation: TestTimeAugmentation | None
     weights: str | None
     seed: int | None
 

@@ -18,6 +18,7 @@ from tellapart.models.backend import (
 )
 from tellapart.models.classic import CLASSIC, check_classic
 from tellapart.models.fast import FAST_NARROW, WIDTHS, check_fast
+from tellapart.models.mirror_image import with_mirror_image
 from tellapart.training.fast_recipe import choose_fast_recipe, wants_fast
 from tellapart.training.recipe import CONV_MUON, Recipe, choose_recipe
 from tellapart.training.transfer_recipe import choose_transfer_recipe, wants_transfer
@@ -92,9 +93,21 @@ def make_plan(
         check(recipe.image_spec.shape)
         return Plan(recipe, (why,), build=build)  # once Keras is there
     network = build()  # what is wrong with it shows now
+    look_twice(network, recipe)
     if callable(resolved):
         try_export(network.model)
     return Plan(recipe, (why, *network.notes), build=lambda: network)
+
+
+def look_twice(network: registry.Network, recipe: Recipe) -> registry.Network:
+    """The same, with the mirror image where the recipe wants it.
+
+    Raises:
+        ModelError: the network cannot.
+    """
+    if recipe.test_time_augmentation == "none":
+        return network
+    return with_mirror_image(network)
 
 
 def narrowed(plan: Plan, classes: int) -> Plan:

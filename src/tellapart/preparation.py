@@ -14,6 +14,7 @@ from tellapart.approaches.fine_tuning import FineTuning
 from tellapart.approaches.scratch import FromScratch
 from tellapart.approaches.transfer import FeatureHead, feature_measure
 from tellapart.approaches.within_budget import fit_decoding, fit_features
+from tellapart.broadcast import Broadcast
 from tellapart.data.audit import SIGNATURES, Audit, audit
 from tellapart.data.audit.signature import joint_maker
 from tellapart.data.cache import LIMIT_VARIABLE, store_limit
@@ -27,10 +28,10 @@ from tellapart.left_out import say_what_is_lost, say_what_is_unreadable, unreada
 from tellapart.models.backbones import Backbone
 from tellapart.models.backend import import_keras
 from tellapart.models.fast import WIDTHS
-from tellapart.planning import Plan, decodes_as_it_looks
+from tellapart.planning import Plan, decodes_as_it_looks, look_twice
 from tellapart.resumption import Request, Resumption
 from tellapart.runs import RunFolder
-from tellapart.session import Broadcast, DataFacts, Session
+from tellapart.session import DataFacts, Session
 from tellapart.short_time import suit_to_the_time
 from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.events import Noted, Observer, Progressed
@@ -205,7 +206,7 @@ def _approach(
     )
     _say_what_was_kept(store, emit, new=new)
     assert plan.build is not None  # noqa: S101 (one of the two is there)
-    network = plan.build()
+    network = look_twice(plan.build(), recipe)
     approach = FromScratch(network.model, recipe, dataset, store.pixels, deadline, network.twin)
     return approach, store.failures
 

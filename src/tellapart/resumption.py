@@ -33,6 +33,7 @@ CHANGEABLE = (
     "learning_rate",
     "restore_best_weights",
     "schedule",
+    "test_time_augmentation",
 )
 """Options with which training can go on from where it was. Others make another network or split."""
 

@@ -6,11 +6,10 @@ import contextlib
 import os
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from tellapart import runs
 from tellapart.approaches import Approach
+from tellapart.broadcast import Broadcast
 from tellapart.bundle import Bundle
 from tellapart.classifier import NamedPicture
 from tellapart.data.dataset import Dataset, Excluded
@@ -27,18 +27,16 @@ from tellapart.evaluation.diagnosis import diagnose, gather_facts
 from tellapart.evaluation.overlap import Overlap, measure_overlap
 from tellapart.evaluation.trust import Features, Trust, establish_trust
 from tellapart.files import remove_unfinished, write_error, write_json
+from tellapart.finished_run import Run
 from tellapart.results import Evaluation
 from tellapart.resumption import Resumption
 from tellapart.runs import RunFolder
 from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.events import (
-    UNRECORDED,
     Diagnosed,
     EpochEnded,
-    Event,
     Exported,
     Noted,
-    Observer,
     Progressed,
     RunFailed,
     RunFinished,
@@ -62,39 +60,6 @@ RECORDS_BYTES = 20 * 2**20
 
 
 @dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    Attributes:
-        path: its folder; `Classifier.load(run.path)` loads the classifier.
-        evaluation: what was measured on the test part.
-        recipe: what decided the run.
-        history: a row an epoch, as in `results.csv`.
-        interrupted: whether Ctrl-C ended training before its last epoch.
-        overlap: test pictures that training has seen a copy of; None where there are none.
-        trust: how the probabilities were calibrated, and when the classifier is unsure.
-    """
-
-    path: Path
-    evaluation: Evaluation
-    recipe: Recipe
-    history: list[dict[str, float]] = field(repr=False)
-    interrupted: bool = False
-    overlap: Overlap | None = None
-    trust: Trust | None = field(default=None, repr=False)
-    _model: Any = field(default=None, repr=False)
-
-    @cached_property
-    def model(self) -> Any:
-        """The trained `keras.Model`, uint8 pixels to probabilities."""
-        if self._model is not None:
-            return self._model
-        from tellapart.models.registry import load_keras_file
-
-        return load_keras_file(self.path / runs.MODEL_KERAS)
-
-
-@dataclass(frozen=True)
 class DataFacts:
     """What a run records of its data, beside the data set itself.
 
@@ -115,27 +80,6 @@ def how_to_go_on(folder: RunFolder) -> str:
     """The sentence with the command."""
     command = f"tellapart train --resume {shlex.quote(str(folder.path))}"
     return f"What was trained is kept; `{command}` goes on."
-
-
-class Broadcast:
-    """Hands each event to every observer; one that joins later is told what it missed."""
-
-    def __init__(self, observers: Sequence[Observer]) -> None:
-        self._observers = list(observers)
-        self._past: list[Event] = []
-
-    def __call__(self, event: Event) -> None:
-        """Tells them all."""
-        if not isinstance(event, UNRECORDED):
-            self._past.append(event)
-        for observer in self._observers:
-            observer(event)
-
-    def join(self, observer: Observer) -> None:
-        """Adds an observer."""
-        for event in self._past:
-            observer(event)
-        self._observers.append(observer)
 
 
 @dataclass

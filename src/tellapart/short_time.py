@@ -55,6 +55,14 @@ def suit_to_the_time(
     times = expected / max(1, len(material.parts.train))
     augments = plan.recipe.augment != "none" and leaves_augmentation_open(request.options)
     if times < FEW_TIMES and augments:
-        plan = replace(plan, recipe=replace(plan.recipe, augment="none"))
-        emit(Noted(no_augmentation("in the time that there is")))
+        recipe, why = (
+            replace(plan.recipe, augment="none"),
+            no_augmentation("in the time that there is"),
+        )
+        looks_twice = recipe.test_time_augmentation != "none"
+        if looks_twice and request.options.get("test_time_augmentation") is None:
+            recipe = replace(recipe, test_time_augmentation="none")
+            why += " So it is classified without its mirror image."
+        plan = replace(plan, recipe=recipe)
+        emit(Noted(why))
     return replace(plan, build=lambda: network)

@@ -10,7 +10,7 @@ import pytest
 from tellapart.cli.train import _print
 from tellapart.evaluation.metrics import evaluate
 from tellapart.evaluation.overlap import measure_overlap
-from tellapart.session import Run
+from tellapart.finished_run import Run
 from tellapart.training.recipe import Recipe
 
 

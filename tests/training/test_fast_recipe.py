@@ -58,6 +58,28 @@ def test_in_few_epochs_pictures_are_not_augmented() -> None:
     assert augmentation() == ("light,flip=none", False)
 
 
+def test_mirror_images_are_looked_at_where_they_were_learned_from() -> None:
+    said = (
+        "Each picture will be classified together with its mirror image "
+        "(--test-time-augmentation none: by itself, in half the time)."
+    )
+
+    def looks(*, letters: bool = False, **options: object) -> tuple[str, bool]:
+        names = ("a", "b") if letters else ("cat", "dog")
+        dataset = replace(made(100), class_names=names, labels=np.arange(100) % 2)
+        recipe, why = choose_fast_recipe(dataset, "fast", options=options)
+        return recipe.test_time_augmentation, said in why
+
+    assert looks() == ("flip", True)
+    assert looks(letters=True) == ("none", False)
+    assert looks(letters=True, augment="light") == ("flip", True)
+    assert looks(augment="flip=both") == ("flip", True)
+    assert looks(augment="flip=vertical") == ("none", False)
+    assert looks(epochs=3) == ("none", False)  # too few to be augmented
+    assert looks(test_time_augmentation="none") == ("none", False)
+    assert looks(letters=True, test_time_augmentation="flip") == ("flip", False)
+
+
 def test_integer_labels_are_not_smoothed() -> None:
     options = {"loss": "sparse_categorical_crossentropy"}
     recipe, _ = choose_fast_recipe(made(100), "fast", options=options)

@@ -179,6 +179,10 @@ def test_all_problems_are_reported_together() -> None:
         ({"seed": -1}, "seed is -1"),
         ({"augment": "flp"}, "unknown operation 'flp' (did you mean 'flip'?), expected flip"),
         ({"class_weight": "inverse"}, "class_weight is 'inverse', expected balanced, none or auto"),
+        (
+            {"test_time_augmentation": "mirror"},
+            "test_time_augmentation is 'mirror', expected none or flip",
+        ),
         ({"budget_seconds": 0}, "budget_seconds is 0, expected seconds above 0"),
         (
             {"augment": "mixup", "loss": "sparse_categorical_crossentropy"},

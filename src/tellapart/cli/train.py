@@ -14,7 +14,7 @@ from tellapart.cli.network import parse_image_size
 from tellapart.errors import UsageError
 
 if TYPE_CHECKING:
-    from tellapart.session import Run
+    from tellapart.finished_run import Run
 
 EXAMPLES = """
 tellapart train digits                          # 1,797 digits, no download, seconds
@@ -154,6 +154,14 @@ def train(
             show_default=False,
         ),
     ] = None,
+    test_time_augmentation: Annotated[
+        Literal["none", "flip"] | None,
+        typer.Option(
+            help="flip: classify each picture together with its mirror image, in twice the time. "
+            "[none; fast: flip where training pictures are mirrored]",
+            show_default=False,
+        ),
+    ] = None,
     early_stopping: Annotated[
         int | None,
         typer.Option(
@@ -219,6 +227,7 @@ def train(
         "label_smoothing": label_smoothing,
         "augment": augment,
         "class_weight": class_weight,
+        "test_time_augmentation": test_time_augmentation,
         "early_stopping": early_stopping,
         "restore_best_weights": restore_best_weights or None,
         "seed": seed,

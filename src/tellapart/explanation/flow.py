@@ -12,10 +12,13 @@ from tellapart.explanation.layers import (
     count_parameters,
     explain,
     explain_input,
+    explain_network,
     times,
 )
 from tellapart.explanation.walk import (
     all_nodes,
+    as_graph,
+    comes_again,
     node_constants,
     require_graph,
 )
@@ -61,7 +64,7 @@ def data_flow(model: Any, images: int | None = None) -> list[Stage]:
     Raises:
         ModelError: the model is no graph of layers.
     """
-    used: set[int] = set()
+    met: set[int] = set()
     stages = [input_stage(_shape(require_graph(model).inputs[0], images))]
     for node in all_nodes(model):
         call = Call(
@@ -70,8 +73,7 @@ def data_flow(model: Any, images: int | None = None) -> list[Stage]:
             after=_shape(node.outputs[0], images),
             constants=node_constants(node),
         )
-        stages.append(layer_stage(call, again=id(call.layer) in used))
-        used.add(id(call.layer))
+        stages.append(layer_stage(call, again=comes_again(call.layer, met)))
     return stages
 
 
@@ -82,7 +84,8 @@ def input_stage(pixels: Shape) -> Stage:
 
 def layer_stage(call: Call, *, again: bool = False) -> Stage:
     """Describes one call of a layer; `again`: it is shared, and its weights are counted already."""
-    does, example = explain(call)
+    graph = as_graph(call.layer)
+    does, example = explain(call) if graph is None else (explain_network(graph), "")
     return Stage(
         name=call.layer.name,
         kind=type(call.layer).__name__,

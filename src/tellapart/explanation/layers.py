@@ -39,6 +39,14 @@ def explain(call: Call) -> tuple[str, str]:
     return explanation(call) if explanation else (f"{kind} layer", "")
 
 
+def explain_network(graph: Any) -> str:
+    """Returns what a network does that is a layer, and that was explained layer by layer before."""
+    names = [layer.name for layer in graph.layers if type(layer).__name__ != "InputLayer"]
+    return (
+        f"Does all that the layers from {names[0]} to {names[-1]} do" if names else "Does nothing"
+    )
+
+
 def explain_input(shape: Shape) -> tuple[str, str]:
     """Does as `explain` for the pixels that enter."""
     numbers = math.prod(axis or 1 for axis in shape[1:])
@@ -348,11 +356,20 @@ def _concatenate(call: Call) -> tuple[str, str]:
     return "Lays the channels of its inputs side by side", f"{depths} = {call.after[-1]} channels"
 
 
+def _average(call: Call) -> tuple[str, str]:
+    return f"Takes the mean of its {len(call.inputs)} inputs, number by number", (
+        "0.4 and 0.8 become 0.6" if len(call.inputs) == 2 else ""
+    )
+
+
 def _square_root(call: Call) -> tuple[str, str]:
     return "Takes the square root of every number, so that few large ones count less", "9 becomes 3"
 
 
 def _flip(call: Call) -> tuple[str, str]:
+    if len(call.before) == 4 and call.layer.axis in (1, 2):
+        upright = call.layer.axis == 2
+        return f"Mirrors the picture {'left to right' if upright else 'upside down'}", ""
     return "Turns the order round: red, green, blue become blue, green, red", ""
 
 
@@ -361,6 +378,7 @@ Explanation = Callable[[Call], tuple[str, str]]
 _EXPLANATIONS: dict[str, Explanation] = {
     "Activation": _activation_layer,
     "Add": _add,
+    "Average": _average,
     "AveragePooling2D": _pooling,
     "BatchNormalization": _batch_normalization,
     "Concatenate": _concatenate,
@@ -401,6 +419,7 @@ _EXPLANATIONS: dict[str, Explanation] = {
 
 _SHORT = {
     "Add": "add",
+    "Average": "mean of both",
     "AveragePooling2D": "mean pool",
     "BatchNormalization": "batch norm",
     "Concatenate": "join",

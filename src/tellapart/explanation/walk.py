@@ -40,7 +40,8 @@ def walk(model: Any, pixels: Pixels) -> Iterator[Step]:
     """Takes one picture through a network, each layer by itself, as when predicting.
 
     Only what later layers still need is held, so memory stays at what predicting takes. In the
-    end the walk's answer is compared with the network's own.
+    end the walk's answer is compared with the network's own. A model that is used twice is walked
+    once, and one step after that.
 
     Args:
         model: a `keras.Model` made of layers (functional or `Sequential`) with one input and one
@@ -60,7 +61,8 @@ def walk(model: Any, pixels: Pixels) -> Iterator[Step]:
             f"Model '{model.name}' takes pictures of {_times(expected)}, but the picture is "
             f"{_times(pixels.shape)}."
         )
-    (answer,) = yield from _walk(graph, [import_keras().ops.convert_to_tensor(pixels[None])])
+    entering = [import_keras().ops.convert_to_tensor(pixels[None])]
+    (answer,) = yield from _walk(graph, entering, set())
     own = _array(model(pixels[None], training=False))
     if not np.allclose(own, _array(answer), rtol=0, atol=AGREEMENT, equal_nan=True):
         raise ModelError(
@@ -71,10 +73,31 @@ def walk(model: Any, pixels: Pixels) -> Iterator[Step]:
 
 
 def graph_nodes(graph: Any) -> list[Any]:
-    """The nodes of a graph in the order of computation: each is one call of a layer."""
-    depths = graph._nodes_by_depth  # Keras computes from the greatest depth to 0, as here
-    nodes = [node for depth in sorted(depths, reverse=True) for node in depths[depth]]
-    return [node for node in nodes if node.operation is not None and not node.is_input]
+    """The nodes of a graph, each one call of a layer, in an order in which they can be computed.
+
+    What a node needs comes right before it, and so a branch comes in one piece.
+    """
+    own = {id(node) for nodes in graph._nodes_by_depth.values() for node in nodes}
+    ordered: list[Any] = []
+    placed: set[int] = set()
+    waiting = [(_maker(tensor), False) for tensor in reversed(graph.outputs)]
+    while waiting:
+        node, is_next = waiting.pop()
+        if id(node) in placed or id(node) not in own or node.is_input:
+            continue
+        if is_next:
+            placed.add(id(node))
+            ordered.append(node)
+            continue
+        waiting.append((node, True))
+        waiting.extend((_maker(tensor), False) for tensor in reversed(node.input_tensors))
+    return ordered
+
+
+def _maker(tensor: Any) -> Any:
+    """The call that gave a tensor of a graph."""
+    history = tensor._keras_history
+    return history.operation._inbound_nodes[history.node_index]
 
 
 def all_nodes(model: Any) -> Iterator[Any]:
@@ -83,11 +106,31 @@ def all_nodes(model: Any) -> Iterator[Any]:
     Raises:
         ModelError: the model is no graph of layers.
     """
-    for node in graph_nodes(require_graph(model)):
-        if as_graph(node.operation) is None:
+    return _all_nodes(require_graph(model), set())
+
+
+def _all_nodes(graph: Any, opened: set[int]) -> Iterator[Any]:
+    for node in graph_nodes(graph):
+        inner = _unopened(node.operation, opened)
+        if inner is None:
             yield node
         else:
-            yield from all_nodes(node.operation)
+            yield from _all_nodes(inner, opened)
+
+
+def _unopened(layer: Any, opened: set[int]) -> Any | None:
+    """Does as `as_graph`, the first time that a layer is met: `opened` has those that were."""
+    graph = None if id(layer) in opened else as_graph(layer)
+    if graph is not None:
+        opened.add(id(layer))
+    return graph
+
+
+def comes_again(layer: Any, met: set[int]) -> bool:
+    """Whether a layer of `walk` or `all_nodes` was met before; from now on it is among `met`."""
+    again = id(layer) in met or as_graph(layer) is not None  # of that, all layers were met
+    met.add(id(layer))
+    return again
 
 
 def as_graph(layer: Any) -> Any | None:
@@ -115,8 +158,8 @@ def node_constants(node: Any) -> tuple[float, ...]:
     return tuple(float(value) for value in values if type(value) in (int, float))
 
 
-def _walk(graph: Any, entering: list[Any]) -> Generator[Step, None, list[Any]]:
-    """Yields the steps of a graph and returns its outputs."""
+def _walk(graph: Any, entering: list[Any], opened: set[int]) -> Generator[Step, None, list[Any]]:
+    """Yields the steps of a graph and returns its outputs; `opened`: see `_unopened`."""
     keras = import_keras()
     held = {
         id(symbol): _as_declared(tensor, symbol)
@@ -130,9 +173,9 @@ def _walk(graph: Any, entering: list[Any]) -> Generator[Step, None, list[Any]]:
         arguments, options = node.arguments.fill_in(held)
         if isinstance(node.operation, keras.Layer):
             options["training"] = False  # RandomFlip and its like take it for true otherwise
-        inner = as_graph(node.operation)
+        inner = _unopened(node.operation, opened)
         if inner is not None:
-            results = yield from _walk(inner, keras.tree.flatten(arguments))
+            results = yield from _walk(inner, keras.tree.flatten(arguments), opened)
         else:
             results = keras.tree.flatten(node.operation(*arguments, **options))
             inputs = tuple(_array(held[id(symbol)]) for symbol in node.input_tensors)

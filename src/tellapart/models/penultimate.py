@@ -34,7 +34,7 @@ def penultimate(model: Any) -> Any:
         input, or is not made of connected layers.
     """
     keras = import_keras()
-    found = _last_dense(model, softmax=False)
+    found = last_dense(model)
     if found is None:
         return None
     before, maps, dense = found
@@ -54,23 +54,24 @@ def penultimate(model: Any) -> Any:
 
 def follow(opened: Any, model: Any) -> None:
     """Gives what `penultimate` made of a network the weights that the network has by now."""
-    found = _last_dense(model, softmax=False)
+    found = last_dense(model)
     if found is None:
         raise RuntimeError(f"{model.name} was not cut open, so that nothing can follow it")
     opened.get_layer(_LOGITS).set_weights(found[2].get_weights())
 
 
-def _last_dense(model: Any, *, softmax: bool) -> tuple[Any, Any, Any] | None:
-    """Follows a model's graph back from its output to the last Dense layer, and on to its maps.
-
-    Args:
-        model: the model, or one that is a layer of it.
-        softmax: whether one was met behind it.
+def last_dense(model: Any) -> tuple[Any, Any, Any] | None:
+    """Follows a network's graph back from its probabilities to the last Dense layer, and its maps.
 
     Returns:
-        The input of the Dense layer and the last maps or None, tensors of the model's graph; and
-        the Dense layer.
+        The input of the Dense layer and the last maps or None, tensors of the network's graph; and
+        the Dense layer. None where the network ends in another way.
     """
+    return _last_dense(model, softmax=False)
+
+
+def _last_dense(model: Any, *, softmax: bool) -> tuple[Any, Any, Any] | None:
+    """Does as `last_dense`, also for a model that is a layer; `softmax`: one was met behind it."""
     keras = import_keras()
     outputs = _outputs(model)
     while len(outputs) == 1:

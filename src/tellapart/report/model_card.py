@@ -155,6 +155,7 @@ def _network(record: RunRecord) -> dict[str, Any]:
         **_picked(recipe, "seed", "epochs", "batch_size", "label_smoothing"),
         "augment": str(recipe.get("augment", "not known")),
         "class_weight": str(recipe.get("class_weight", "not known")),
+        "looks_twice": recipe.get("test_time_augmentation", "none") != "none",
     }
 
 

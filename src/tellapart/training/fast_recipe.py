@@ -11,12 +11,14 @@ from tellapart.data.dataset import Dataset
 from tellapart.data.wording import count
 from tellapart.errors import UsageError
 from tellapart.models.fast import FAST, WIDTHS
+from tellapart.training.augmentation import parse_augmentation
 from tellapart.training.recipe import (
     AUTO_LABEL_SMOOTHING,
     CONV_MUON,
     MAX_BUDGET_EPOCHS,
     MUON_LEARNING_RATE,
     Recipe,
+    TestTimeAugmentation,
     check_options,
     expect_training,
     native_size,
@@ -95,6 +97,9 @@ def choose_fast_recipe(
     given |= settle_for_the_classes(
         dataset, {"augment": "auto", "class_weight": "auto", **given}, sentences
     )
+    looks, why = _test_time_augmentation(given)
+    if why:
+        sentences.append(why)
     validation_split = 0.1 if len(dataset) >= MANY_PICTURES else 0.2
     settings: dict[str, Any] = {
         "model": FAST,
@@ -103,6 +108,7 @@ def choose_fast_recipe(
         "validation_split": validation_split,
         "loss": "categorical_crossentropy",
         "label_smoothing": AUTO_LABEL_SMOOTHING,
+        "test_time_augmentation": looks,
         "optimizer": CONV_MUON,
         "schedule": "one-cycle",
         "epochs": FEWEST_EPOCHS,
@@ -129,6 +135,17 @@ def no_augmentation(when: str) -> str:
     return (
         f"No augmentation: {when}, each training picture is seen less than {FEW_TIMES} times, too "
         "seldom to be learned by heart (--augment asks for it all the same)."
+    )
+
+
+def _test_time_augmentation(given: Mapping[str, Any]) -> tuple[TestTimeAugmentation, str]:
+    """What is chosen, and why: mirror images help where the network has learned from them."""
+    mirrors = parse_augmentation(given["augment"]).flip in ("horizontal", "both")
+    if not mirrors or "test_time_augmentation" in given:
+        return "none", ""
+    return "flip", (
+        "Each picture will be classified together with its mirror image "
+        "(--test-time-augmentation none: by itself, in half the time)."
     )
 
 

@@ -24,6 +24,7 @@ from tellapart.training.class_weights import (
 
 Loss = Literal["sparse_categorical_crossentropy", "categorical_crossentropy"]
 Schedule = Literal["constant", "one-cycle"]
+TestTimeAugmentation = Literal["none", "flip"]
 
 RECIPES = ("auto", "classic", "fast", "transfer")
 
@@ -80,6 +81,8 @@ class Recipe:
         augment: what is done to training pictures: "none", "light", "strong", or a list of
             operations such as "flip,shift=0.1"; see `parse_augmentation`.
         class_weight: "balanced": pictures of rare classes count more; "none".
+        test_time_augmentation: "flip": the network, once trained, looks at each picture and at its
+            mirror image, and averages what it sees; "none".
         budget_seconds: as many epochs as fit into that time, at most `epochs`, with the learning
             rate annealed by then; None: all `epochs`.
         transfer: `model` is pretrained. A linear head is fitted to its features, and its upper
@@ -108,6 +111,7 @@ class Recipe:
     rescale: float | None = None
     augment: str = "none"
     class_weight: str = "none"
+    test_time_augmentation: TestTimeAugmentation = "none"
     budget_seconds: float | None = None
     transfer: bool = False
     weights: str | None = None
@@ -364,6 +368,11 @@ def _problems(recipe: Recipe) -> list[str]:
             recipe.schedule in get_args(Schedule),
             " or ".join(get_args(Schedule)),
         ),
+        "test_time_augmentation": (
+            recipe.test_time_augmentation,
+            recipe.test_time_augmentation in get_args(TestTimeAugmentation),
+            " or ".join(get_args(TestTimeAugmentation)),
+        ),
         "seed": (
             recipe.seed,
             _whole(recipe.seed, 0) and recipe.seed < 2**32,
@@ -384,6 +393,8 @@ def _problems(recipe: Recipe) -> list[str]:
         found.append(str(error).rstrip("."))
     if recipe.weights is not None and not recipe.transfer:
         found.append("weights are for a pretrained network: name one as the model")
+    if recipe.transfer and recipe.test_time_augmentation != "none":
+        found.append("test_time_augmentation is for networks that are trained from scratch")
     if mixes and recipe.loss == "sparse_categorical_crossentropy":
         found.append("mixup and cutmix need the loss categorical_crossentropy (shared labels)")
     if recipe.label_smoothing and recipe.loss == "sparse_categorical_crossentropy":

@@ -181,17 +181,20 @@ def test_the_users_own_nested_network() -> None:
     assert [stage.stage.name for stage in trace.stages] == [
         "input", "normalise", "first",
         "inner_conv", "inner_norm", "inner_relu", "inner_add",
-        "inner_conv", "inner_norm", "inner_relu", "inner_add",
+        "shared",
         "separable", "mean", "scores", "dropout", "softmax",
     ]  # fmt: skip
-    # The block is used twice and has one set of weights.
-    first, second = (stage.stage for stage in trace.stages if stage.stage.name == "inner_conv")
-    assert (first.parameters, second.parameters) == (3 * 3 * 4 * 4, 0)
-    assert "the same weights once more" in second.does
+    # The block is used twice and has one set of weights: it is followed once.
+    stages = {stage.stage.name: stage.stage for stage in trace.stages}
+    assert (stages["inner_conv"].parameters, stages["shared"].parameters) == (3 * 3 * 4 * 4, 0)
+    assert stages["shared"].does == (
+        "Does all that the layers from inner_conv to inner_add do (the same weights once more)"
+    )
+    assert (stages["shared"].before, stages["shared"].after) == ((1, 6, 5, 4), (1, 6, 5, 4))
     assert sum(stage.stage.parameters for stage in trace.stages) == model.count_params()
     assert [stage.stage for stage in trace.stages] == data_flow(model, 1)
     # Convolution, normalisation and ReLU are one block, the addition is not.
-    assert [block.name for block in trace.blocks].count("inner_conv") == 2
+    assert [block.name for block in trace.blocks].count("inner_conv") == 1
     assert "Conv 3x3 to 4, batch norm, ReLU" in [block.does for block in trace.blocks]
     assert trace.answer.layer == "softmax"
     assert trace.pooling is not None

@@ -12,6 +12,7 @@ from tellapart.data.dataset import UNASSIGNED, Dataset, Source
 from tellapart.evaluation.diagnosis.facts import TrainingFacts
 from tellapart.models.backbones import is_backbone
 from tellapart.models.classic import CLASSIC
+from tellapart.models.fast import WIDTHS
 from tellapart.training.recipe import choose_recipe
 from tellapart.training.transfer_recipe import choose_transfer_recipe
 
@@ -26,7 +27,7 @@ OWN_NETWORK = "mynet.py:build"
 _OF_THE_NETWORK = (
     "model", "weights", "image_size", "channels", "resize", "interpolation", "rescale", "epochs",
     "batch_size", "learning_rate", "optimizer", "schedule", "loss", "label_smoothing", "augment",
-    "validation_split", "early_stopping", "restore_best_weights",
+    "test_time_augmentation", "validation_split", "early_stopping", "restore_best_weights",
 )  # fmt: skip
 """What was set for one network and need not suit another."""
 
@@ -140,7 +141,10 @@ def _python_call(data: str, options: Mapping[str, Any]) -> str:
 def _is_named(model: str) -> bool:
     """Whether a command line can name the network."""
     return (
-        model in CLASSIC or is_backbone(model) or ".py:" in model or model.endswith(".keras")
+        model in (*CLASSIC, *WIDTHS)
+        or is_backbone(model)
+        or ".py:" in model
+        or model.endswith(".keras")
     )  # as `models.registry.resolve` has it
 
 

@@ -128,6 +128,11 @@ def explainer_of_model(model: Any, method: str = "auto") -> Explainer:
         problem = "On this backend of Keras no gradients are taken here"
     elif anatomy.spatial is None:
         problem = f"'{model.name}' has no layer that keeps places apart, such as a convolution"
+    elif anatomy.looks > 1:
+        problem = (
+            f"'{model.name}' uses its last layer with places several times for an answer (as for a "
+            "picture and its mirror image) and not once"
+        )
     if not problem:
         return _by_sight(lambda pixels, own: look(model, anatomy, pixels, own), shape, count)
     if method != "auto":

@@ -29,11 +29,13 @@ class Anatomy:
         grid: rows, columns and channels of what it gives; (0, 0, 0) where there is none.
         softmax: the layer that ends in a softmax, which can be left out; None where the network
             ends in something else.
+        looks: how often the spatial layer is used for one answer; 0 where there is none.
     """
 
     spatial: Any
     grid: tuple[int, int, int]
     softmax: Any
+    looks: int = 1
 
 
 def dissect(model: Any) -> Anatomy:
@@ -55,7 +57,8 @@ def dissect(model: Any) -> Anatomy:
             spatial, grid = layer, (shape[1], shape[2], shape[3])
     leaves = [layer for layer, _ in ran if not hasattr(layer, "layers")]
     ends_so = leaves and _ends_in_softmax(model, leaves[-1], probe, probabilities)
-    return Anatomy(spatial, grid, leaves[-1] if ends_so else None)
+    looks = sum(layer is spatial for layer, _ in ran)
+    return Anatomy(spatial, grid, leaves[-1] if ends_so else None, looks)
 
 
 @contextlib.contextmanager

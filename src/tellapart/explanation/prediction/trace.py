@@ -24,7 +24,7 @@ from tellapart.explanation.prediction.watch import Watch
 from tellapart.explanation.prediction.worked_convolution import WorkedConvolution
 from tellapart.explanation.prediction.worked_pooling import WorkedPooling
 from tellapart.explanation.prediction.worked_softmax import Answer, work_out_softmax
-from tellapart.explanation.walk import Step, walk
+from tellapart.explanation.walk import Step, comes_again, walk
 from tellapart.images import Pixels
 
 FORMAT_VERSION = 1
@@ -137,11 +137,10 @@ def prediction_trace(
     shown = {block.last for block in blocks}
     watch = Watch()
     stages = [PredictionStage(input_stage((1, *pixels.shape)), measure(pixels[None].astype("f4")))]
-    used: set[int] = set()
+    met: set[int] = set()
     for place, step in enumerate(walk(model, pixels), start=1):
         watch.see(step)
-        stage = _stage(step, again=id(step.layer) in used)
-        used.add(id(step.layer))
+        stage = _stage(step, again=comes_again(step.layer, met))
         if watch.damaged and np.isfinite(step.output).all():
             # Pooling and ReLU make ordinary numbers of NaN; they are no answer to the picture.
             stages.append(PredictionStage(stage, unmeasured(step.output)))

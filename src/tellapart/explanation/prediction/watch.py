@@ -21,7 +21,7 @@ from tellapart.explanation.prediction.worked_pooling import (
     work_out_pooling,
 )
 from tellapart.explanation.prediction.worked_window import CannotWorkOut
-from tellapart.explanation.walk import Step
+from tellapart.explanation.walk import Step, as_graph
 
 T = TypeVar("T")
 
@@ -98,7 +98,9 @@ class Watch:
             self._pooling = step
 
     def _see_damage(self, step: Step) -> None:
-        weights = [np.asarray(weight) for weight in getattr(step.layer, "weights", [])]
+        weights = []
+        if as_graph(step.layer) is None:  # or else all its layers were seen before
+            weights = [np.asarray(weight) for weight in getattr(step.layer, "weights", [])]
         count = sum(weight.size for weight in weights)
         bad = count - sum(int(np.count_nonzero(np.isfinite(weight))) for weight in weights)
         if bad:

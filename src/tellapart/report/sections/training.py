@@ -71,6 +71,11 @@ def _about_loss(record: RunRecord) -> list[str]:
             f"Training pictures were augmented ({record.recipe['augment']}), those of validation "
             "not."
         )
+    if record.recipe.get("test_time_augmentation", "none") != "none":
+        sentences.append(
+            "In these curves the network looks at each picture alone. All other figures are of the "
+            "trained network, which looks at the mirror image, too (test-time augmentation)."
+        )
     if record.recipe.get("label_smoothing"):
         sentences.append(
             f"The losses include label smoothing of {record.recipe['label_smoothing']:g}, the log "
