@@ -7,10 +7,10 @@
 
 Small pictures, for each seed in turn: opponents/plain_keras.py as it is; opponents/plain_pytorch.py
 with the Python of an environment that has PyTorch; `tellapart train --recipe fast --budget B` with
-the B of `SHORT` ("short"), which is to be at least as good; and the same with B so that the whole
-command takes no longer than the whole script in Keras did ("equal time"). All read
-the same `.tar.gz`, or for Fashion-MNIST (on which nothing was tuned) the same `.npz`, made before
-from the catalog's. "fit" is training alone, the compilation of the network included.
+the B of `SHORT` ("short"), which is to be at least as good; and the same with a B by which the
+whole command is to take as long as the whole script in Keras did ("equal time"). All read the same
+`.tar.gz`, or for Fashion-MNIST (on which nothing was tuned) the same `.npz`, made before from the
+catalog's. "fit" is training alone, the compilation of the network included.
 
 Photos: `tellapart train` ("tellapart") and opponents/keras_transfer.py, on the same split with the
 same backbone. The script's test accuracy is measured after each of its epochs, beside the clock.

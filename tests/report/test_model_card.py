@@ -372,6 +372,13 @@ def test_from_scratch_transferred_and_fine_tuned(documents: Documents, card: Car
     assert "at most 7 epochs" in tuned
 
 
+def test_a_network_that_looks_at_mirror_images(documents: Documents, card: Card) -> None:
+    said = "The network looks at each picture and at its mirror image"
+    assert said not in card(documents)
+    documents["run.json"]["recipe"]["test_time_augmentation"] = "flip"
+    assert said in card(documents)
+
+
 def test_an_interrupted_run(documents: Documents, card: Card) -> None:
     documents["run.json"] |= {"status": "interrupted"}
     documents["run.json"]["training"] |= {"reason": "interrupted", "epochs_done": 8}

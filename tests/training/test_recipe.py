@@ -161,6 +161,16 @@ def test_all_problems_are_reported_together() -> None:
     assert "validation_split is 1, expected a share of at least 0 and below 1" in text
 
 
+def test_features_are_of_one_look() -> None:
+    options = {"model": "x", "transfer": True, "test_time_augmentation": "flip"}
+    with pytest.raises(UsageError) as caught:
+        Recipe(name="transfer", image_size=(8, 8), channels=3, epochs=0, **options)  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "The recipe cannot be used: test_time_augmentation is for networks that are trained from "
+        "scratch."
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -16,9 +16,6 @@ from tellapart.models.registry import Network, Twin
 
 WIDTH_AXIS = 2
 
-LOOK = "look"
-"""The layer that is the whole network but for its output layer."""
-
 
 def with_mirror_image(network: Network) -> Network:
     """Returns a network that averages what it sees in a picture and in its mirror image.
@@ -47,7 +44,7 @@ def with_mirror_image(network: Network) -> Network:
         )
     features, _, output = found
     (pixels,) = model.inputs
-    look = keras.Model(pixels, features, name=LOOK)
+    look = keras.Model(pixels, features, name="look")  # all but the output layer
     picture = keras.Input(pixels.shape[1:], dtype=pixels.dtype, name=pixels.name)
     seen = [look(picture), look(keras.ops.flip(picture, axis=WIDTH_AXIS))]
     answer = output(keras.layers.Average(name="both_views")(seen))

@@ -35,7 +35,7 @@ class Anatomy:
     spatial: Any
     grid: tuple[int, int, int]
     softmax: Any
-    looks: int = 1
+    looks: int
 
 
 def dissect(model: Any) -> Anatomy:

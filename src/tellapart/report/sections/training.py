@@ -73,8 +73,9 @@ def _about_loss(record: RunRecord) -> list[str]:
         )
     if record.recipe.get("test_time_augmentation", "none") != "none":
         sentences.append(
-            "In these curves the network looks at each picture alone. All other figures are of the "
-            "trained network, which looks at the mirror image, too (test-time augmentation)."
+            "Here, and in what is said of epochs, the network looks at each picture alone. What "
+            "was measured after training is of one that looks at the mirror image, too "
+            "(test-time augmentation)."
         )
     if record.recipe.get("label_smoothing"):
         sentences.append(
