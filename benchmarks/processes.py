@@ -12,6 +12,9 @@ from pathlib import Path
 
 SAMPLED_EVERY_SECONDS = 0.1
 
+_AS_CALLED = dict(os.environ)
+"""Before tellapart, in this process, tells TensorFlow something that an opponent would not."""
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -30,14 +33,18 @@ class Finished:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Finished:
-    """Runs a command to its end.
+    """Runs a command to its end, in the environment that this process was called in.
+
+    Args:
+        command: and its arguments.
+        environment: what to add to it.
 
     Raises:
         subprocess.CalledProcessError: it failed.
     """
     began = time.monotonic()
     with subprocess.Popen(
-        command, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, text=True
+        command, env={**_AS_CALLED, **(environment or {})}, stdout=subprocess.PIPE, text=True
     ) as process:
         peak = _Peak(process.pid)
         output, _ = process.communicate()

@@ -59,3 +59,44 @@ def test_what_is_no_kernel_goes_by_adam() -> None:
     moved = apply(ConvMuon(0.1, adam_lr_ratio=0.5), start, [np.array([1e-3, -50.0])])
     # Adam's first step is the learning rate, whatever the gradient: 0.1 * 0.5.
     np.testing.assert_allclose(moved, [0.95, 2.05], rtol=1e-3)
+
+
+def test_adam_of_many_variables_is_adam_of_each() -> None:
+    rng = np.random.default_rng(2)
+    shapes = [(3,), (2, 4), (1,)]
+    starts = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    ours, theirs = ([keras.Variable(start) for start in starts] for _ in range(2))
+    both = ((ConvMuon(0.1, adam_lr_ratio=0.5), ours), (keras.optimizers.Adam(0.05), theirs))
+    for optimizer, variables in both:
+        optimizer.build(variables)
+    for _ in range(5):
+        gradients = [keras.ops.convert_to_tensor(rng.normal(size=s), "float32") for s in shapes]
+        for optimizer, variables in both:
+            optimizer.apply(gradients, variables)
+    for one, other, start in zip(ours, theirs, starts, strict=True):
+        assert np.abs(np.asarray(one) - start).max() > 0.1
+        np.testing.assert_allclose(np.asarray(one), np.asarray(other), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+def test_what_has_no_gradient_stays() -> None:
+    starts = [np.ones(2), np.ones((1, 1, 2, 2)), np.ones(3), np.ones((1, 1, 3, 3))]
+    variables = [keras.Variable(start.astype(np.float32)) for start in starts]
+    optimizer = ConvMuon(0.1)
+    optimizer.build(variables)
+    given = keras.ops.convert_to_tensor(np.array([2.0, -2.0], np.float32))
+    kernel = keras.ops.convert_to_tensor(np.eye(2, dtype=np.float32)[None, None])
+    optimizer.apply([given, kernel, None, None], variables)
+    moved, turned, *stayed = (np.asarray(variable) for variable in variables)
+    np.testing.assert_allclose(moved, [0.9, 1.1], rtol=1e-3)
+    assert turned[0, 0, 0, 0] < turned[0, 0, 0, 1]
+    for variable, start in zip(stayed, starts[2:], strict=True):
+        np.testing.assert_array_equal(variable, start)
+
+
+def test_a_saved_one_goes_on_the_same_way() -> None:
+    optimizer = ConvMuon(0.2, momentum=0.7, ns_steps=4, adam_lr_ratio=0.3)
+    again = ConvMuon.from_config(optimizer.get_config())
+    for name in ("momentum", "ns_steps", "adam_lr_ratio", "name"):
+        assert getattr(again, name) == getattr(optimizer, name)
+    assert float(keras.ops.convert_to_numpy(again.learning_rate)) == pytest.approx(0.2)

@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import Literal, get_args
 
 from tellapart.errors import MissingDependencyError, UsageError, did_you_mean
-from tellapart.models.quiet_start import LEVEL_VARIABLE, notices_hidden
+from tellapart.models.quiet_start import notices_hidden
+from tellapart.tensorflow_variables import set_defaults
 
 Backend = Literal["tensorflow", "jax", "torch"]
 DEFAULT_BACKEND: Backend = "tensorflow"
@@ -119,8 +120,7 @@ def _import(backend: str) -> ModuleType:
     if "keras" in sys.modules:
         return sys.modules["keras"]
     os.environ["KERAS_BACKEND"] = backend
-    # TensorFlow greets with a page of notices about the processor; errors still show.
-    os.environ.setdefault(LEVEL_VARIABLE, "2")
+    set_defaults()
     try:
         with notices_hidden(), _garbage_kept():
             return importlib.import_module("keras")

@@ -13,8 +13,7 @@ import platform
 import re
 from collections.abc import Iterator
 
-LEVEL_VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
-"""From 1 on, TensorFlow is asked for no notices."""
+from tellapart.tensorflow_variables import LEVEL
 
 _NOTICE = re.compile(rb"I\d{4} |WARNING: All log messages before absl::InitializeLog\(\)")
 _UNBUFFERED = 2  # _IONBF of stdio.h
@@ -26,9 +25,9 @@ def notices_hidden() -> Iterator[None]:
 
     For that, C's variable `stderr` leads elsewhere meanwhile, which glibc allows. Python's own
     `sys.stderr` and processes that are started meanwhile do not use it, and are not touched. On
-    other systems, and where LEVEL_VARIABLE asks for everything, it does nothing.
+    other systems, and where LEVEL asks for everything, it does nothing.
     """
-    if os.environ.get(LEVEL_VARIABLE, "0") == "0" or platform.libc_ver()[0] != "glibc":
+    if os.environ.get(LEVEL, "0") == "0" or platform.libc_ver()[0] != "glibc":
         yield
         return
     c = ctypes.CDLL(None)

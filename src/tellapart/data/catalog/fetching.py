@@ -15,6 +15,7 @@ import numpy as np
 
 from tellapart.data.catalog.entry import Arrays
 from tellapart.errors import DownloadError, MissingDependencyError
+from tellapart.tensorflow_variables import set_defaults
 
 KERAS_NAMES = {
     "mnist": "mnist",
@@ -58,7 +59,7 @@ def fetch_with_keras(
 
 def _load(name: str, place: Path) -> Any:
     """Calls the loader; its progress goes to standard error, for standard output may carry JSON."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    set_defaults()  # Keras imports it
     try:
         with contextlib.redirect_stdout(sys.stderr):
             loader = importlib.import_module(f"keras.datasets.{KERAS_NAMES[name]}")
