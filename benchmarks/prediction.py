@@ -9,9 +9,10 @@ process, warmed up with some of them first:
 files    ours: `Classifier.predict_stream`, as `tellapart predict` uses it. Keras: `model.predict`
          of the same run's `model.keras` on `image_dataset_from_directory`, which squashes photos
          without antialiasing: that is cheaper than what ours does. "keras" is as its guide has it,
-         prefetched; "keras, tuned" is without tf.data's tuner, whose thread keeps the end of a pass
-         waiting, tried with XLA (the default) and without, then with several batch sizes; the
-         fastest counts. "ours, int8" is what `tellapart quantize` made of the classifier.
+         prefetched; "keras, tuned" is with oneDNN, where TensorFlow does not use it by itself, and
+         without tf.data's tuner, whose thread keeps the end of a pass waiting, tried with XLA (the
+         default) and without, then with several batch sizes; the fastest counts. "ours, int8" is
+         what `tellapart quantize` made of the classifier.
 arrays   the photos decoded and resized, in memory: `Classifier.predict` and `model.predict`.
 one      one photo a call, from its file: ours by `Classifier.predict`, Keras by `load_img` and
          `predict_on_batch`.
@@ -42,6 +43,7 @@ from common import DATA, RESULTS, Row, write_results
 from tellapart.classifier import Classifier
 from tellapart.images import decode
 from tellapart.runs import CLASSIFIER_INT8, CLASSIFIER_ONNX
+from tellapart.tensorflow_variables import ONEDNN
 
 SIDE = 224
 PICTURES = 512
@@ -178,7 +180,8 @@ MEASURED: dict[str, Callable[..., Figures]] = {
 def in_a_process(name: str, *arguments: object) -> tuple[Figures, processes.Finished]:
     """Runs one of MEASURED in a process of its own."""
     text = json.dumps([str(a) if isinstance(a, Path) else a for a in arguments])
-    finished = processes.run([sys.executable, __file__, name, text])
+    environment = {} if name == "keras-files" else {ONEDNN: "1"}
+    finished = processes.run([sys.executable, __file__, name, text], environment)
     return json.loads(finished.output.splitlines()[-1]), finished
 
 

@@ -4,14 +4,16 @@
     python benchmarks/training_speed.py --networks classic-32
 
 Pictures of noise in memory, batches as in the recipes, no validation. Ours trains on uint8 as a run
-does. Plain Keras gets float32 arrays in 0..1, as in opponents/plain_keras.py, and the same layers
-without the one that scales; for `fast`, the same network in Keras's own layers, in single
-precision, with Adam. Where the processor multiplies in bfloat16, as ours then does, plain Keras
-trains the classic networks in that too, for whoever knows its dtype policies. PyTorch trains the
-classic networks, by opponents/pytorch_speed.py in a process of its own: at its best settings, in
-bfloat16 where the processor multiplies that, and the same in single precision. No picture is
-augmented. Each training is a fresh one: its first epoch compiles and is left out, the others are
-timed from the end of one epoch to the end of the next.
+does. Plain Keras, by opponents/keras_speed.py, gets float32 arrays in 0..1, as in
+opponents/plain_keras.py, and the same layers without the one that scales; for `fast`, the same
+network in Keras's own layers, in single precision, with Adam. TensorFlow is left as it comes.
+Where it comes without oneDNN, which ours asks for, plain Keras gets another turn with it, and where
+the processor multiplies in bfloat16, as ours then does, the classic networks one in that, for
+whoever knows environment variables and dtype policies. PyTorch trains the classic networks, by
+opponents/pytorch_speed.py: at its best settings, in bfloat16 where the processor multiplies that,
+and the same in single precision. Each opponent has a process of its own. No picture is augmented.
+Each training is a fresh one: its first epoch compiles and is left out, the others are timed from
+the end of one epoch to the end of the next.
 
 The share of the peak is the floating-point operations of the training over those of a product of
 two large float32 matrices on all cores, in this process, the best of several in each round. A layer
@@ -24,23 +26,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+import processes
 import pytorch_process
-from common import RESULTS, Row, spread, write_results
+from common import OPPONENTS, RESULTS, Row, spread, write_results
 from tellapart.data.split import Split
 from tellapart.models import registry
 from tellapart.models.backend import import_keras
-from tellapart.models.classic import build_classic
-from tellapart.models.fast import FAST, build_fast
+from tellapart.models.fast import FAST
 from tellapart.models.precision import MIXED, SINGLE, multiplies_bfloat16
 from tellapart.models.speed import operations_per_second, training_operations
+from tellapart.tensorflow_variables import ONEDNN
 from tellapart.training import trainer
 from tellapart.training.events import EpochEnded, Event
 from tellapart.training.recipe import CONV_MUON, Recipe
@@ -48,6 +52,9 @@ from tellapart.training.recipe import CONV_MUON, Recipe
 CLASSES = 10
 EPOCHS = 3
 PEAK_SIDE, PEAK_TRIES = 3072, 5
+
+Found = dict[str, Any]
+"""What a script of opponents/ has measured."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +82,9 @@ TRAININGS = {
 }
 
 
-def images_per_second(training: Training, ends: list[float]) -> float:
-    """The first epoch, which compiles, does not count."""
-    return training.pictures * (len(ends) - 1) / (ends[-1] - ends[0])
+def images_per_second(pictures: int, ends: list[float]) -> float:
+    """Of epochs that ended at these times; the first one, which compiles, does not count."""
+    return pictures * (len(ends) - 1) / (ends[-1] - ends[0])
 
 
 def train_ours(name: str, training: Training, pixels: Any, labels: Any) -> tuple[float, float]:
@@ -108,52 +115,25 @@ def train_ours(name: str, training: Training, pixels: Any, labels: Any) -> tuple
     trainer.fit(
         model, pixels, labels, Split(np.arange(len(pixels)), none, none, none, 0), recipe, note
     )
-    return images_per_second(training, ends), float(training_operations(model))
+    return images_per_second(training.pictures, ends), float(training_operations(model))
 
 
-def train_plain(
-    name: str, training: Training, pixels: Any, labels: Any, dtype: str = SINGLE
-) -> float:
-    keras = import_keras()
-    keras.utils.set_random_seed(0)
-    scaled = pixels.astype("float32") / 255
-    one_hot = training.loss == "categorical_crossentropy"
-    targets = keras.utils.to_categorical(labels) if one_hot else labels
-    # The input takes uint8, and the first layer scales it: both are for ours.
-    if name == FAST:
-        built = build_fast(training.shape, CLASSES)
-    else:
-        built = build_classic(name, training.shape, CLASSES, dtype=dtype)
-    kept = [layer for layer in built.layers if not isinstance(layer, scaling_layers())]
-    model = keras.Sequential([keras.Input(training.shape), *kept])
-    model.compile("adam", training.loss, metrics=["accuracy"])
-    ends: list[float] = []
-    note = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter())
-    )
-    model.fit(
-        scaled,
-        targets,
-        batch_size=training.batch_size,
-        epochs=EPOCHS,
-        callbacks=[note],
-        verbose=0,
-    )
-    return images_per_second(training, ends)
+def train_keras(name: str, training: Training, turn: int, dtype: str, told: bool) -> Found:
+    """What opponents/keras_speed.py measured, where TensorFlow is told to use oneDNN or is not."""
+    command = [
+        sys.executable, str(OPPONENTS / "keras_speed.py"), name, str(training.pictures),
+        "--epochs", str(EPOCHS), "--dtype", dtype, "--seed", str(turn),
+    ]  # fmt: skip
+    finished = processes.run(command, {ONEDNN: "1"} if told else None)
+    return cast("Found", json.loads(finished.output.splitlines()[-1]))
 
 
-def scaling_layers() -> Any:
-    layers = import_keras().layers
-    return layers.InputLayer, layers.Rescaling
-
-
-def train_pytorch(python: Path, name: str, training: Training) -> dict[str, Any]:
+def train_pytorch(python: Path, name: str, training: Training) -> Found:
     """What opponents/pytorch_speed.py measured: images a second of "best" and "float32"."""
     finished = pytorch_process.run(
         python, "pytorch_speed.py", name, training.pictures, "--epochs", EPOCHS
     )
-    found: dict[str, Any] = json.loads(finished.output.splitlines()[-1])
-    return found
+    return cast("Found", json.loads(finished.output.splitlines()[-1]))
 
 
 def measure(name: str, turn: int, torch_python: Path | None) -> Iterator[Row]:
@@ -167,13 +147,6 @@ def measure(name: str, turn: int, torch_python: Path | None) -> Iterator[Row]:
         peaks[True] = operations_per_second("bfloat16", side=PEAK_SIDE, tries=PEAK_TRIES)
     ours, each = train_ours(name, training, pixels, labels)
     import_keras().backend.clear_session()
-    plain = {"keras": SINGLE}
-    if name != FAST and multiplies_bfloat16():
-        plain["keras, bfloat16"] = MIXED
-    speeds = {}
-    for who, dtype in plain.items():
-        speeds[who] = train_plain(name, training, pixels, labels, dtype)
-        import_keras().backend.clear_session()
 
     def row(who: str, images_per_second: float, bfloat16: bool) -> Row:
         return {
@@ -190,8 +163,14 @@ def measure(name: str, turn: int, torch_python: Path | None) -> Iterator[Row]:
         }
 
     yield row("ours", ours, multiplies_bfloat16())
-    for who, speed in speeds.items():
-        yield row(who, speed, plain[who] == MIXED)
+    plain = train_keras(name, training, turn, SINGLE, told=False)
+    yield row("keras", plain["images_per_second"], False)
+    if not plain["onednn"]:
+        told = train_keras(name, training, turn, SINGLE, told=True)
+        yield row("keras, oneDNN", told["images_per_second"], False)
+    if name != FAST and multiplies_bfloat16():
+        mixed = train_keras(name, training, turn, MIXED, told=True)
+        yield row("keras, bfloat16", mixed["images_per_second"], True)
     if torch_python and name != FAST:
         found = train_pytorch(torch_python, name, training)
         for setting, who in (("best", "pytorch"), ("float32", "pytorch, float32")):

@@ -10,8 +10,8 @@ LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 """1: convolutions are computed by oneDNN. TensorFlow asks for that by itself only where the
-processor has AVX512_VNNI or newer. Where it has AVX2 alone, as most laptops do, all networks here
-are trained 1.5 to 2.1 times as fast with it (benchmarks/README.md)."""
+processor has instructions for neural networks (AVX512_VNNI and later). With AVX2 alone, the
+networks here are trained 1.5 to 2.1 times as fast with it (benchmarks/README.md)."""
 
 _X86 = ("x86_64", "amd64")
 
