@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tellapart.errors import ModelError
 from tellapart.images import Pixels
 from tellapart.models.backend import import_keras
+from tellapart.models.graph import maker
 
 Array = npt.NDArray[np.float32]
 
@@ -80,7 +81,7 @@ def graph_nodes(graph: Any) -> list[Any]:
     own = {id(node) for nodes in graph._nodes_by_depth.values() for node in nodes}
     ordered: list[Any] = []
     placed: set[int] = set()
-    waiting = [(_maker(tensor), False) for tensor in reversed(graph.outputs)]
+    waiting = [(maker(tensor), False) for tensor in reversed(graph.outputs)]
     while waiting:
         node, is_next = waiting.pop()
         if id(node) in placed or id(node) not in own or node.is_input:
@@ -90,14 +91,8 @@ def graph_nodes(graph: Any) -> list[Any]:
             ordered.append(node)
             continue
         waiting.append((node, True))
-        waiting.extend((_maker(tensor), False) for tensor in reversed(node.input_tensors))
+        waiting.extend((maker(tensor), False) for tensor in reversed(node.input_tensors))
     return ordered
-
-
-def _maker(tensor: Any) -> Any:
-    """The call that gave a tensor of a graph."""
-    history = tensor._keras_history
-    return history.operation._inbound_nodes[history.node_index]
 
 
 def all_nodes(model: Any) -> Iterator[Any]:

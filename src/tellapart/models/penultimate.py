@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tellapart.models.backend import import_keras
+from tellapart.models.graph import maker
 
 _LOGITS = "novelty_logits"
 """The Dense layer that is a copy."""
@@ -144,9 +145,8 @@ def _outputs(model: Any) -> list[Any]:
 
 def _source(tensor: Any) -> tuple[Any, list[Any]]:
     """The layer that gives a tensor, and the tensors that it takes for that."""
-    history = tensor._keras_history
-    node = history.operation._inbound_nodes[history.node_index]
-    return history.operation, list(node.input_tensors)
+    node = maker(tensor)
+    return node.operation, list(node.input_tensors)
 
 
 def _activation(layer: Any) -> str:
