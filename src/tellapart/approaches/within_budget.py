@@ -51,7 +51,7 @@ FINISHING_A_PICTURE = 4e-4
 
 SPEED_OF_TRAINING = 0.7
 """The share of the machine's fastest product of matrices at which `fast` is trained: measured 0.79
-in bfloat16 (benchmarks/training_speed.py)."""
+in bfloat16 and in float32 (benchmarks/training_speed.py)."""
 
 
 @dataclass(frozen=True)
