@@ -12,11 +12,15 @@ import pytest
 from tellapart.tensorflow_variables import LEVEL, ONEDNN, set_defaults
 
 ASKS_TENSORFLOW = """
-from tellapart.models.backend import import_keras
-import_keras("tensorflow")
+{first}
 from tensorflow.python.util import _pywrap_util_port
 print(_pywrap_util_port.IsMklEnabled())
 """
+
+LINUX_ON_X86 = pytest.mark.skipif(
+    platform.machine() != "x86_64" or sys.platform != "linux",
+    reason="TensorFlow brings oneDNN for other processors in other ways",
+)
 
 
 @pytest.mark.parametrize(
@@ -41,20 +45,53 @@ def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (os.environ[LEVEL], os.environ[ONEDNN]) == ("0", "0")
 
 
-@pytest.mark.skipif(
-    platform.machine() != "x86_64" or sys.platform != "linux",
-    reason="TensorFlow brings oneDNN for other processors in other ways",
+@LINUX_ON_X86
+@pytest.mark.parametrize(
+    "first",
+    [
+        'from tellapart.models.backend import import_keras; import_keras("tensorflow")',
+        "from tellapart.training.muon import ConvMuon",
+    ],
 )
 @pytest.mark.parametrize(("set_to", "expected"), [(None, "True"), ("0", "False")])
-def test_tensorflow_computes_with_onednn(set_to: str | None, expected: str) -> None:
+def test_tensorflow_computes_with_onednn(first: str, set_to: str | None, expected: str) -> None:
+    assert run_with(set_to, ASKS_TENSORFLOW.format(first=first)) == expected
+
+
+@LINUX_ON_X86
+@pytest.mark.parametrize(
+    ("before", "set_to", "told"),
+    [
+        # As where TensorFlow was imported with 0 and nobody had said so: on a processor on which
+        # it uses oneDNN by itself, that cannot be had in another way.
+        ("import tensorflow, os; del os.environ['TF_ENABLE_ONEDNN_OPTS']", "0", True),
+        ("import tensorflow", "0", False),
+        ("import tensorflow", "1", False),
+    ],
+)
+def test_who_imports_tensorflow_first_is_told_what_is_missed(
+    before: str, set_to: str, told: bool
+) -> None:
+    asks = "from tellapart.tensorflow_variables import missed_note; print(missed_note())"
+    said = run_with(set_to, f"{before}\n{asks}")
+    assert said == (
+        "TensorFlow was imported before tellapart, and computes without oneDNN, at about half the "
+        "speed on this processor. Set the environment variable TF_ENABLE_ONEDNN_OPTS=1 before "
+        "Keras is imported."
+        if told
+        else "None"
+    )
+
+
+def run_with(set_to: str | None, code: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name != ONEDNN}
     if set_to is not None:
         environment[ONEDNN] = set_to
     done = subprocess.run(
-        [sys.executable, "-c", ASKS_TENSORFLOW],
+        [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         check=True,
         env=environment,
     )
-    assert done.stdout.strip() == expected
+    return done.stdout.strip()

@@ -20,5 +20,29 @@ _X86 = ("x86_64", "amd64")
 def set_defaults() -> None:
     """Sets the variables that the user has not set; of no effect once TensorFlow is there."""
     os.environ.setdefault(LEVEL, "2")  # it greets with a page of notices about the processor
-    if platform.machine().lower() in _X86:
+    if _on_x86():
         os.environ.setdefault(ONEDNN, "1")
+
+
+def missed_note() -> str | None:
+    """What to tell users whose own import of Keras came first; None where nothing was missed.
+
+    TensorFlow has to be imported.
+    """
+    try:
+        from tensorflow.python.util import _pywrap_util_port  # it has no public word for it
+
+        computes_with_it = _pywrap_util_port.IsMklEnabled()
+    except (ImportError, AttributeError):
+        return None
+    if computes_with_it or os.environ.get(ONEDNN) == "0" or not _on_x86():
+        return None
+    return (
+        "TensorFlow was imported before tellapart, and computes without oneDNN, at about half the "
+        f"speed on this processor. Set the environment variable {ONEDNN}=1 before Keras is "
+        "imported."
+    )
+
+
+def _on_x86() -> bool:
+    return platform.machine().lower() in _X86

@@ -18,11 +18,12 @@ from tellapart.evaluation.calibration import FittedPart
 from tellapart.evaluation.novelty import AXES, PICTURES_PER_AXIS, NoveltyModel, thin
 from tellapart.export.parity import TOLERANCE, sample
 from tellapart.files import atomic_path
-from tellapart.models.backend import import_keras
+from tellapart.models.backend import DEFAULT_BACKEND, import_keras
 from tellapart.models.head.problem import softmax
 from tellapart.models.penultimate import follow, penultimate
 from tellapart.models.registry import Twin
 from tellapart.models.speed import python_slowness
+from tellapart.tensorflow_variables import missed_note
 from tellapart.training import trainer
 from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.events import Noted, Observer, TrainingEnded
@@ -111,6 +112,8 @@ class FromScratch:
         checkpoints: Checkpoints | None = None,
     ) -> TrainingEnded:
         """Trains; see `trainer.fit`."""
+        if self.backend == DEFAULT_BACKEND and (missed := missed_note()):
+            emit(Noted(missed, "warning"))
         self._opened = penultimate(self.model)
         trained = self.model
         if self._twin is not None:
