@@ -18,6 +18,7 @@ OPPONENTS = HERE / "opponents"
 RESULTS = HERE / "results"
 
 Row = dict[str, str | int | float]
+Table = list[dict[str, str]]
 
 
 def write_results(
@@ -48,7 +49,7 @@ def write_csv(
         table.writerows(rows)
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
+def read_csv(path: Path) -> Table:
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 

@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tellapart.tensorflow_variables import set_defaults
+
+set_defaults()  # many test files import Keras by themselves, and are to compute as commands do
+
 
 @pytest.fixture(scope="session", autouse=True)
 def signals_are_heard() -> None:

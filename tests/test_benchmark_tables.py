@@ -128,22 +128,23 @@ def test_evaluations_beside_the_clock_do_not_count() -> None:
 
 
 def test_pictures_of_the_results_are_small() -> None:
-    sizes = {path.name: path.stat().st_size for path in RESULTS.glob("*.png")}
-    assert set(sizes) <= {f"{name}.png" for name in plots.PICTURES}
+    sizes = {path: path.stat().st_size for path in RESULTS.rglob("*.png")}
+    assert {path.name for path in sizes} <= {f"{name}.png" for name in plots.PICTURES}
     assert sizes
     assert max(sizes.values()) < 100_000
 
 
-def test_every_kept_table_can_be_drawn(tmp_path: Path) -> None:
+@pytest.mark.parametrize("results", [RESULTS, RESULTS / "avx2"], ids=lambda path: path.name)
+def test_every_kept_table_can_be_drawn(results: Path, tmp_path: Path) -> None:
     drawn = 0
     for name, draw in plots.PICTURES.items():
-        page = draw(RESULTS)
+        page = draw(results)
         if page is not None:
             page.save(tmp_path / f"{name}.png")
             with Image.open(tmp_path / f"{name}.png") as picture:
                 assert picture.width == pytest.approx(page.width * 150, abs=1)
             drawn += 1
-    assert drawn == len(list(RESULTS.glob("*.png")))
+    assert drawn == len(list(results.glob("*.png")))
 
 
 def test_a_picture_without_its_table_is_left_out(tmp_path: Path) -> None:
