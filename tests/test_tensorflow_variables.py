@@ -6,16 +6,27 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tellapart.tensorflow_variables import LEVEL, ONEDNN, set_defaults
+from tellapart.training.events import Event, Noted
+from tests.small_runs import train_quickly
 
 ASKS_TENSORFLOW = """
 {first}
 from tensorflow.python.util import _pywrap_util_port
 print(_pywrap_util_port.IsMklEnabled())
 """
+
+ASKS_TELLAPART = """
+import tellapart.training
+from tellapart.tensorflow_variables import missed_note
+print(missed_note())
+"""
+
+BY_TELLAPART = 'from tellapart.models.backend import import_keras; import_keras("tensorflow")'
 
 LINUX_ON_X86 = pytest.mark.skipif(
     platform.machine() != "x86_64" or sys.platform != "linux",
@@ -49,7 +60,7 @@ def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "first",
     [
-        'from tellapart.models.backend import import_keras; import_keras("tensorflow")',
+        BY_TELLAPART,
         "from tellapart.training.muon import ConvMuon",
     ],
 )
@@ -67,20 +78,36 @@ def test_tensorflow_computes_with_onednn(first: str, set_to: str | None, expecte
         ("import tensorflow, os; del os.environ['TF_ENABLE_ONEDNN_OPTS']", "0", True),
         ("import tensorflow", "0", False),
         ("import tensorflow", "1", False),
+        (BY_TELLAPART, None, False),
     ],
 )
 def test_who_imports_tensorflow_first_is_told_what_is_missed(
     before: str, set_to: str, told: bool
 ) -> None:
-    asks = "from tellapart.tensorflow_variables import missed_note; print(missed_note())"
-    said = run_with(set_to, f"{before}\n{asks}")
+    said = run_with(set_to, f"{before}\n{ASKS_TELLAPART}")
     assert said == (
-        "TensorFlow was imported before tellapart, and computes without oneDNN, at about half the "
-        "speed on this processor. Set the environment variable TF_ENABLE_ONEDNN_OPTS=1 before "
-        "Keras is imported."
+        "Your program imported TensorFlow itself, which computes without oneDNN then: at about "
+        "half the speed on this processor. Set the environment variable TF_ENABLE_ONEDNN_OPTS=1 "
+        "before Keras is imported."
         if told
         else "None"
     )
+
+
+@pytest.mark.parametrize(("note", "warnings"), [("Slow.", ["Slow."]), (None, [])])
+def test_training_warns_of_what_is_missed(
+    colour_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    note: str | None,
+    warnings: list[str],
+) -> None:
+    monkeypatch.setattr("tellapart.approaches.scratch.missed_note", lambda: note)
+    seen: list[Event] = []
+    options = {"recipe": "classic", "observers": [seen.append]}
+    train_quickly(colour_folder, tmp_path / "run", **options)
+    told = [event.text for event in seen if isinstance(event, Noted) and event.level == "warning"]
+    assert [text for text in told if text == "Slow."] == warnings
 
 
 def run_with(set_to: str | None, code: str) -> str:

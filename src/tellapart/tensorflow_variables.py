@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 """From 1 on, TensorFlow is asked for no notices."""
@@ -18,29 +19,33 @@ _X86 = ("x86_64", "amd64")
 
 
 def set_defaults() -> None:
-    """Sets the variables that the user has not set; of no effect once TensorFlow is there."""
+    """Sets the variables that the user has not set, unless TensorFlow has read them already."""
+    if "tensorflow" in sys.modules:
+        return
     os.environ.setdefault(LEVEL, "2")  # it greets with a page of notices about the processor
     if _on_x86():
         os.environ.setdefault(ONEDNN, "1")
 
 
 def missed_note() -> str | None:
-    """What to tell users whose own import of Keras came first; None where nothing was missed.
+    """What to tell users whose program imported TensorFlow; None where nothing was missed by it.
 
-    TensorFlow has to be imported.
+    TensorFlow has to be imported. Where tellapart did that, or the user said how, `ONEDNN` is set.
     """
+    if ONEDNN in os.environ or not _on_x86():
+        return None
     try:
         from tensorflow.python.util import _pywrap_util_port  # it has no public word for it
 
         computes_with_it = _pywrap_util_port.IsMklEnabled()
     except (ImportError, AttributeError):
         return None
-    if computes_with_it or os.environ.get(ONEDNN) == "0" or not _on_x86():
+    if computes_with_it:
         return None
     return (
-        "TensorFlow was imported before tellapart, and computes without oneDNN, at about half the "
-        f"speed on this processor. Set the environment variable {ONEDNN}=1 before Keras is "
-        "imported."
+        "Your program imported TensorFlow itself, which computes without oneDNN then: at about "
+        f"half the speed on this processor. Set the environment variable {ONEDNN}=1 before Keras "
+        "is imported."
     )
 
 
