@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -41,15 +42,23 @@ def test_onednn_is_asked_for_on_the_processors_it_was_measured_on(
     monkeypatch: pytest.MonkeyPatch, machine: str, expected: str | None
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    monkeypatch.setenv(LEVEL, "")
-    monkeypatch.setenv(ONEDNN, "")
-    del os.environ[LEVEL], os.environ[ONEDNN]
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)  # of an earlier test
+    forget_variables(monkeypatch)
     set_defaults()
     assert os.environ.get(ONEDNN) == expected
     assert os.environ[LEVEL] == "2"
 
 
+def test_what_tensorflow_has_read_is_not_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setitem(sys.modules, "tensorflow", ModuleType("tensorflow"))
+    forget_variables(monkeypatch)
+    set_defaults()
+    assert not {LEVEL, ONEDNN} & set(os.environ)
+
+
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setenv(LEVEL, "0")
     monkeypatch.setenv(ONEDNN, "0")
     set_defaults()
@@ -108,6 +117,13 @@ def test_training_warns_of_what_is_missed(
     train_quickly(colour_folder, tmp_path / "run", **options)
     told = [event.text for event in seen if isinstance(event, Noted) and event.level == "warning"]
     assert [text for text in told if text == "Slow."] == warnings
+
+
+def forget_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets them first, so that what a test makes of them is undone after it."""
+    for name in (LEVEL, ONEDNN):
+        monkeypatch.setenv(name, "")
+        del os.environ[name]
 
 
 def run_with(set_to: str | None, code: str) -> str:
