@@ -29,7 +29,7 @@ from tellapart.data.split import Split
 from tellapart.data.store import open_store
 from tellapart.models import fast, registry
 from tellapart.models.backend import import_keras
-from tellapart.models.fast import FAST, FAST_NARROW
+from tellapart.models.fast import FAST, FAST_NARROW, FAST_WIDE
 from tellapart.models.mirror_image import with_mirror_image
 from tellapart.models.precision import SINGLE
 from tellapart.training import muon, trainer
@@ -52,6 +52,7 @@ def same(recipe: Recipe) -> Recipe:
 VARIANTS: dict[str, tuple[dict[str, object], Change]] = {
     "as it is": ({}, same),
     FAST_NARROW: ({}, option(model=FAST_NARROW)),
+    FAST_WIDE: ({}, option(model=FAST_WIDE)),
     "narrow, light": ({}, option(model=FAST_NARROW, augment="light")),
     "narrow, flip": ({}, option(model=FAST_NARROW, augment="flip")),
     "narrow, none": ({}, option(model=FAST_NARROW, augment="none")),

@@ -17,7 +17,7 @@ from tellapart.models.backend import (
     import_keras,
 )
 from tellapart.models.classic import CLASSIC, check_classic
-from tellapart.models.fast import FAST_NARROW, WIDTHS, check_fast
+from tellapart.models.fast import WIDTHS, check_fast
 from tellapart.models.mirror_image import with_mirror_image
 from tellapart.training.fast_recipe import choose_fast_recipe, wants_fast
 from tellapart.training.recipe import CONV_MUON, Recipe, choose_recipe
@@ -110,9 +110,9 @@ def look_twice(network: registry.Network, recipe: Recipe) -> registry.Network:
     return with_mirror_image(network)
 
 
-def narrowed(plan: Plan, classes: int) -> Plan:
-    """The same with the network that needs less time for a picture."""
-    recipe = replace(plan.recipe, model=FAST_NARROW)
+def with_network(plan: Plan, name: str, classes: int) -> Plan:
+    """The same with another one of the networks of a name."""
+    recipe = replace(plan.recipe, model=name)
     return replace(plan, recipe=recipe, build=partial(_build, recipe, None, classes))
 
 

@@ -24,6 +24,7 @@ from tellapart.data.material import Material
 from tellapart.data.split import Split
 from tellapart.data.store import Store, fingerprint, open_store, pixel_measure
 from tellapart.data.wording import size
+from tellapart.fast_within_budget import suit_to_the_time
 from tellapart.left_out import say_what_is_lost, say_what_is_unreadable, unreadable
 from tellapart.models.backbones import Backbone
 from tellapart.models.backend import import_keras
@@ -32,7 +33,6 @@ from tellapart.planning import Plan, decodes_as_it_looks, look_twice
 from tellapart.resumption import Request, Resumption
 from tellapart.runs import RunFolder
 from tellapart.session import DataFacts, Session
-from tellapart.short_time import suit_to_the_time
 from tellapart.training.checkpoint import Checkpoints
 from tellapart.training.events import Noted, Observer, Progressed
 

@@ -166,6 +166,23 @@ def test_underfitting() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "wider"),
+    [("fast-narrow", "fast"), ("fast", "fast-wide"), ("fast-wide", None), ("classic-32", None)],
+)
+def test_a_network_that_underfits_has_a_wider_sister(model: str, wider: str | None) -> None:
+    flat = [0.6, 0.58, 0.579, 0.5785, 0.5784]
+    history = rows(flat, flat, accuracy=0.7, val_accuracy=0.69)
+    changes = {"history": history, "confusion": [[140, 60], [60, 140]], "asked": {"epochs": 5}}
+    remedies = dict(found(**changes, recipe=recipe(model=model))["underfitting"].remedies)
+    words = "A wider network, which takes about three times as long for a picture"
+    assert remedies.get(words) == (
+        f"tellapart train photos/ --epochs 5 --model {wider}" if wider else None
+    )
+    budgeted = recipe(model=model, budget_seconds=60.0)
+    assert words not in dict(found(**changes, recipe=budgeted)["underfitting"].remedies)
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"reason": "stopped early"},

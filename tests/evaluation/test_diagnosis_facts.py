@@ -118,7 +118,9 @@ def test_the_line_repeats_what_was_asked() -> None:
     assert parsed(line)["learning_rate"] == 0.0003
 
 
-@pytest.mark.parametrize("model", ["classic-32", "fast", "fast-narrow", "efficientnet-lite0"])
+@pytest.mark.parametrize(
+    "model", ["classic-32", "fast", "fast-narrow", "fast-wide", "efficientnet-lite0"]
+)
 def test_a_network_with_a_name_is_named(model: str) -> None:
     line = train_again(facts(asked={"model": model}), epochs=9)
     assert line == f"tellapart train photos/ --model {model} --epochs 9"

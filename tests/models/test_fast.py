@@ -26,7 +26,7 @@ def test_any_size_and_any_number_of_classes(shape: tuple[int, int, int], classes
     np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_the_narrow_one_has_half_the_channels() -> None:
+def test_the_narrow_one_has_half_the_channels_and_the_wide_one_twice_as_many() -> None:
     widths = {
         name: [
             layer.filters
@@ -35,7 +35,11 @@ def test_the_narrow_one_has_half_the_channels() -> None:
         ]
         for name in fast.WIDTHS
     }
-    assert widths == {"fast": [32, 32, 64, 64, 128, 128], "fast-narrow": [16, 16, 32, 32, 64, 64]}
+    assert widths == {
+        "fast": [32, 32, 64, 64, 128, 128],
+        "fast-narrow": [16, 16, 32, 32, 64, 64],
+        "fast-wide": [64, 64, 128, 128, 256, 256],
+    }
 
 
 def test_too_small() -> None:

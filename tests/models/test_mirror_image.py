@@ -19,6 +19,7 @@ from tellapart.explanation.flow import data_flow
 from tellapart.explanation.heatmaps.explainers import explainer_of_model
 from tellapart.export.onnx import export_classifier
 from tellapart.images import ImageSpec, Pixels
+from tellapart.models.fast import WIDTHS
 from tellapart.models.head.problem import softmax
 from tellapart.models.mirror_image import with_mirror_image
 from tellapart.models.penultimate import last_dense
@@ -59,7 +60,7 @@ def test_what_is_trained_looks_once_and_shares_its_weights() -> None:
     assert (both.name, both.model.name) == (network.name, network.model.name)
 
 
-@pytest.mark.parametrize("name", ["fast", "fast-narrow", "classic-28", "classic-32", "classic-64"])
+@pytest.mark.parametrize("name", [*WIDTHS, "classic-28", "classic-32", "classic-64"])
 def test_the_weights_of_a_twin_fit(name: str) -> None:
     network = with_mirror_image(build(name, (32, 32, 3), 4))
     assert network.twin is not None

@@ -101,14 +101,15 @@ def test_who_wants_it() -> None:
     assert wants_fast(mixed, "auto", None)
     assert wants_fast(small, "fast", "fast-narrow")
     assert wants_fast(small, "auto", "fast-narrow")
+    assert wants_fast(small, "auto", "fast-wide")
     assert not wants_fast(small, "auto", "classic-28")
     assert not wants_fast(small, "classic", None)
     assert not wants_fast(small, "classic", "fast")  # that network, trained by the textbook
     with pytest.raises(UsageError) as caught:
         wants_fast(small, "fast", "classic-32")
     assert str(caught.value) == (
-        "The recipe fast is for the networks fast and fast-narrow, and 'classic-32' is another "
-        "one. Leave out --recipe or --model."
+        "The recipe fast is for the networks fast, fast-narrow, fast-wide, and 'classic-32' is "
+        "another one. Leave out --recipe or --model."
     )
 
 

@@ -193,6 +193,6 @@ def test_predictions_are_those_of_the_pictures_asked_for(monkeypatch: pytest.Mon
 def test_the_narrow_network_has_a_momentum_of_its_own() -> None:
     momenta = {
         model: trainer.make_optimizer(recipe(model=model, optimizer="conv-muon")).momentum
-        for model in ("fast", "fast-narrow", "classic-28")
+        for model in ("fast", "fast-narrow", "fast-wide", "classic-28")
     }
-    assert momenta == {"fast": 0.6, "fast-narrow": 0.8, "classic-28": 0.6}
+    assert momenta == {"fast": 0.6, "fast-narrow": 0.8, "fast-wide": 0.6, "classic-28": 0.6}

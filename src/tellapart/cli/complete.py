@@ -21,10 +21,8 @@ def complete_models(incomplete: str) -> list[str]:
     """Names of networks, and files and folders."""
     from tellapart.models.backbones import backbone_names
 
-    return _with_files(
-        incomplete,
-        ["fast", "fast-narrow", "classic-28", "classic-32", "classic-64", *backbone_names()],
-    )
+    ours = ["fast", "fast-narrow", "fast-wide", "classic-28", "classic-32", "classic-64"]
+    return _with_files(incomplete, [*ours, *backbone_names()])
 
 
 def complete_classes(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -14,9 +14,9 @@ NetworkArgument = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A run folder, a .keras file, fast, fast-narrow, classic-28, classic-32, classic-64, "
-        "efficientnet-lite0 or another pretrained network, or FILE.py:FUNCTION (which is code, "
-        "and is run).",
+        help="A run folder, a .keras file, fast, fast-narrow, fast-wide, classic-28, classic-32, "
+        "classic-64, efficientnet-lite0 or another pretrained network, or FILE.py:FUNCTION (which "
+        "is code, and is run).",
         autocompletion=complete_models,
     ),
 ]
@@ -32,6 +32,7 @@ DRAWN_FOR = {
     "classic-64": (64, 64, 3),
     "fast": (32, 32, 3),
     "fast-narrow": (32, 32, 3),
+    "fast-wide": (32, 32, 3),
 }
 """Height, width and channels that the networks were drawn for; others can be asked for."""
 

@@ -48,9 +48,9 @@ def train(
     model: Annotated[
         str | None,
         typer.Option(
-            help="fast, fast-narrow, classic-28, classic-32, classic-64; efficientnet-lite0 or "
-            "another pretrained network; a .keras file, or FILE.py:FUNCTION (which is code, and is "
-            "run).",
+            help="fast, fast-narrow, fast-wide, classic-28, classic-32, classic-64; "
+            "efficientnet-lite0 or another pretrained network; a .keras file, or FILE.py:FUNCTION "
+            "(which is code, and is run).",
             autocompletion=complete_models,
         ),
     ] = None,

@@ -58,8 +58,8 @@ def wants_fast(dataset: Dataset, recipe_name: str, model: str | None) -> bool:
     """
     if recipe_name == FAST and model not in (None, *WIDTHS):
         raise UsageError(
-            f"The recipe {FAST} is for the networks {' and '.join(WIDTHS)}, and '{model}' is "
-            "another one. Leave out --recipe or --model."
+            f"The recipe {FAST} is for the networks {', '.join(WIDTHS)}, and '{model}' is another "
+            "one. Leave out --recipe or --model."
         )
     if recipe_name != "auto" or model is not None:
         return recipe_name == FAST or (recipe_name == "auto" and model in WIDTHS)

@@ -15,12 +15,16 @@ from tellapart.evaluation.diagnosis.facts import TrainingFacts
 from tellapart.evaluation.diagnosis.finding import Diagnosis, percent
 from tellapart.evaluation.diagnosis.noise import SIGNIFICANT, difference_error, share_error
 from tellapart.evaluation.diagnosis.overfitting import GAP
+from tellapart.models.fast import FAST, FAST_NARROW, FAST_WIDE
 from tellapart.training.transfer_recipe import PHOTO_SIDE
 
 FITTED = 0.9
 """A convolutional network that is large enough and trained for long learns any training pictures,
 even with random labels (Zhang et al., 2017): one that ends below nine in ten is held back by its
 size, by augmentation or by its learning rate."""
+
+WIDER = {FAST_NARROW: FAST, FAST: FAST_WIDE}
+"""The next larger network; with a budget, its length decides which one is trained."""
 
 SETTLED_EPOCHS = 4
 """After fewer epochs nothing can be said of what a network would learn in the end."""
@@ -64,6 +68,9 @@ def _remedies(facts: TrainingFacts) -> Remedies:
         if is_classic(facts) and recipe["model"] != "classic-32":
             words = "A network with more convolutions"
             remedies.append((words, train_again(facts, model="classic-32")))
+        if recipe["model"] in WIDER and recipe["budget_seconds"] is None:
+            words = "A wider network, which takes about three times as long for a picture"
+            remedies.append((words, train_again(facts, model=WIDER[recipe["model"]])))
         if side >= PHOTO_SIDE:
             words = "For photos, a network that has learned from a million others"
             remedies.append((words, transfer_instead(facts)))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tellapart as ta
-from tellapart import short_time
+from tellapart import fast_within_budget
 from tellapart.approaches.scratch import LOOKS_OF_HEAT_MAPS
 from tellapart.explanation.heatmaps.rise import MASKS
 from tellapart.report.sections.mistakes import SHOWN
@@ -28,6 +28,11 @@ def train_for_seven_seconds(out: Path, options: dict[str, Any]) -> tuple[ta.Run,
     return run, [event.text for event in seen if isinstance(event, Noted)]
 
 
+def of_the_network(told: list[str]) -> list[str]:
+    """Why it is another one than `fast`; how many pictures that would see is measured."""
+    return [re.sub(r"about [\d,]+", "about 41", text) for text in told if "instead of" in text]
+
+
 def test_a_budget_ends_with_a_classifier(tmp_path: Path) -> None:
     run = ta.train("digits", budget="9s", out=tmp_path / "run", observers=[])
     assert run.recipe.budget_seconds == 9
@@ -36,34 +41,55 @@ def test_a_budget_ends_with_a_classifier(tmp_path: Path) -> None:
     assert read_json(run, "run.json")["status"] == "finished"
 
 
+NARROW = "with fewer than 100,000, the narrow one learns more."
+WIDE = "with 1,000 and more, the wide one learns more."
+
+
 @pytest.mark.parametrize(
-    ("speed", "options", "model"),
+    ("speed", "plenty", "options", "model", "why"),
     [
-        (1e9, {}, "fast-narrow"),
-        (1e15, {}, "fast"),
-        (1e9, {"model": "fast"}, "fast"),
-        (1e9, {"recipe": "classic"}, "classic-28"),
+        (1e9, 1_000_000, {}, "fast-narrow", NARROW),
+        (1e15, 1_000_000, {}, "fast", None),  # no more than 200 epochs of a few pictures
+        (1e15, 1_000, {}, "fast-wide", WIDE),
+        (1e15, 1_000, {"model": "fast"}, "fast", None),
+        (1e9, 1_000_000, {"model": "fast"}, "fast", None),
+        (1e9, 1_000_000, {"recipe": "classic"}, "classic-28", None),
     ],
 )
-def test_a_short_budget_takes_the_narrow_network(
+def test_how_long_a_budget_is_decides_how_wide_the_network(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     speed: float,
+    plenty: int,
     options: dict[str, Any],
     model: str,
+    why: str | None,
 ) -> None:
-    monkeypatch.setattr(short_time, "operations_per_second", lambda: speed)
+    monkeypatch.setattr(fast_within_budget, "operations_per_second", lambda: speed)
+    monkeypatch.setattr(fast_within_budget, "PLENTY_SEEN", plenty)
     run, told = train_for_seven_seconds(tmp_path / "run", options)
     assert run.recipe.model == model
     assert run.model.name == model
     expected = (
-        "Network fast-narrow instead of fast, which would be trained on about 41 pictures in the "
-        "time that there is, each as often as it comes: with fewer than 100,000, the narrow one "
-        "learns more."
+        f"Network {model} instead of fast, which would be trained on about 41 pictures in the "
+        f"time that there is, each as often as it comes: {why}"
     )
-    assert [re.sub(r"about \d+", "about 41", text) for text in told if "instead of" in text] == (
-        [expected] if model == "fast-narrow" else []
-    )
+    assert of_the_network(told) == ([expected] if why else [])
+
+
+@pytest.mark.parametrize(
+    ("expected", "most", "name"),
+    [
+        (0, 0, "fast-narrow"),
+        (99_999, 10_000_000, "fast-narrow"),
+        (100_000, 12_000, "fast"),  # a few pictures, seen until no more is learned of them
+        (999_999, 10_000_000, "fast"),
+        (1_000_000, 999_999, "fast"),
+        (1_000_000, 1_000_000, "fast-wide"),
+    ],
+)
+def test_how_wide_a_network_is_for_how_many_pictures(expected: int, most: int, name: str) -> None:
+    assert fast_within_budget._network_for(expected, most)[0] == name
 
 
 @pytest.mark.parametrize(
@@ -87,7 +113,7 @@ def test_pictures_that_are_seen_too_seldom_are_not_augmented(
     augment: str,
     looks: str,
 ) -> None:
-    monkeypatch.setattr(short_time, "operations_per_second", lambda: speed)
+    monkeypatch.setattr(fast_within_budget, "operations_per_second", lambda: speed)
     run, told = train_for_seven_seconds(tmp_path / "run", options)
     assert (run.recipe.augment, run.recipe.test_time_augmentation) == (augment, looks)
     assert [layer.name for layer in run.model.layers if "look" in layer.name] == (
