@@ -93,6 +93,14 @@ def test_how_wide_a_network_is_for_how_many_pictures(expected: int, most: int, n
 
 
 @pytest.mark.parametrize(
+    ("expected", "about"), [(0, "0"), (7, "7"), (41, "41"), (349, "350"), (2_080_237, "2,100,000")]
+)
+def test_what_is_reckoned_is_told_to_two_digits(expected: int, about: str) -> None:
+    why = fast_within_budget._network_for(expected, expected)[1]
+    assert f"would be trained on about {about} pictures in the time that there is" in why
+
+
+@pytest.mark.parametrize(
     ("speed", "options", "augment", "looks"),
     [
         (1e7, {}, "none", "none"),

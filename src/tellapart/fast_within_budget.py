@@ -68,9 +68,10 @@ def _network_for(expected: int, most: int) -> tuple[str, str]:
         name, why = FAST_WIDE, f"with {PLENTY_SEEN:,} and more, the wide one learns more."
     else:
         return FAST, ""
+    about = round(expected, 2 - len(str(expected)))  # two digits are as many as it is known to
     return name, (
-        f"Network {name} instead of {FAST}, which would be trained on about {expected:,} pictures "
-        f"in the time that there is, each as often as it comes: {why}"
+        f"Network {name} instead of {FAST}, which would be trained on about {about:,} pictures in "
+        f"the time that there is, each as often as it comes: {why}"
     )
 
 
