@@ -1,4 +1,4 @@
-"""Budgets: runs that end in time, and what is given up for it."""
+"""Budgets: runs that end in time, and the network and augmentation that suit them."""
 
 from __future__ import annotations
 

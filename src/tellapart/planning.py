@@ -111,7 +111,7 @@ def look_twice(network: registry.Network, recipe: Recipe) -> registry.Network:
 
 
 def with_network(plan: Plan, name: str, classes: int) -> Plan:
-    """The same with another one of the networks of a name."""
+    """The same with another one of our networks, by its name."""
     recipe = replace(plan.recipe, model=name)
     return replace(plan, recipe=recipe, build=partial(_build, recipe, None, classes))
 

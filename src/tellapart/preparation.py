@@ -161,7 +161,7 @@ def _audit(dataset: Dataset, emit: Observer) -> Audit:
 def _within_budget(
     plan: Plan, material: Material, request: Request, deadline: float, emit: Observer
 ) -> tuple[Plan, Material]:
-    """Where time is short, gives up channels of the network, or size of pictures, then pictures."""
+    """Suits `fast` to the time; where that is short, gives up size of pictures, then pictures."""
     if plan.recipe.model in WIDTHS:
         plan = suit_to_the_time(plan, material, request, deadline, emit)
     spec, dataset, used = plan.recipe.image_spec, material.dataset, material.used
