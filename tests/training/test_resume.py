@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -12,7 +14,7 @@ import pytest
 
 from tellapart.data.split import Split
 from tellapart.errors import RunError, UsageError
-from tellapart.training import trainer
+from tellapart.training import resume, trainer
 from tellapart.training.checkpoint import SECONDS_VARIABLE, Checkpoint, Checkpoints
 from tellapart.training.events import EpochEnded, Event, Noted
 from tellapart.training.interruption import Interruption
@@ -310,10 +312,15 @@ def test_an_interval_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         Checkpoints(tmp_path)
 
 
-def test_checkpoints_wait_for_what_they_cost(tmp_path: Path) -> None:
-    """A training of a second or two is not worth one."""
+@pytest.mark.parametrize(("seconds", "written"), [(1.9, []), (2.1, ["000001.npz"])])
+def test_checkpoints_wait_for_what_they_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, written: list[str]
+) -> None:
+    """A first one is taken to cost 0.02 s, and 2 s of training are worth that."""
+    clock = itertools.chain([0.0], itertools.repeat(seconds))  # it began, and is done
+    monkeypatch.setattr(resume, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     train(how(epochs=1, batch_size=50), Checkpoints(tmp_path))
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == written
 
 
 class FakeClock:
